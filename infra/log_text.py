@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import zlib
+from collections.abc import Callable
 
+from functions.core.notify.counts import counted
 from infra.errors import Exit, UserError
 
 _GZIP = b"\x1f\x8b"
@@ -17,10 +19,13 @@ _LOOKED_AT, _SHARE = 64 * 1024, 0.05
 _CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27})
 
 
-def text_of(data: bytes, name: str) -> str:
-    """The text of a file; what is not UTF-8 in it is replaced. Raises UserError for one that is no text."""
+def text_of(data: bytes, name: str, note: Callable[[str], object]) -> str:
+    """The text of a file; what is not UTF-8 in it is replaced. note: is told of one that is not whole.
+
+    Raises UserError for one that is no text.
+    """
     if data.startswith(_GZIP):
-        data = _unpacked(data, name)
+        data = _unpacked(data, name, note)
     for mark, encoding in _MARKS.items():
         if data.startswith(mark):
             return data.decode(encoding, "replace")
@@ -34,7 +39,7 @@ def text_of(data: bytes, name: str) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _unpacked(data: bytes, name: str) -> bytes:
+def _unpacked(data: bytes, name: str, note: Callable[[str], object]) -> bytes:
     """All members of a gzip file, one after another, as loggers that rotate write them."""
     found = bytearray()
     while data.startswith(_GZIP):
@@ -46,7 +51,9 @@ def _unpacked(data: bytes, name: str) -> bytes:
         if unpacker.unconsumed_tail:
             raise _no_text(name, "unpacks to over 512 MiB", "give a part of it")
         if not unpacker.eof:
-            break  # cut off, as of a log that is still being written: what there is can be read
+            # As of a log that is still being written: what there is can be read.
+            note(f"{name} is a gzip file that is cut off: {counted(len(found), 'byte')} could be unpacked")
+            break
         data = unpacker.unused_data
     return bytes(found)
 

@@ -12,20 +12,8 @@ from functions.core.model.arns import OF_AN_ACCOUNT
 from infra.names import DEFAULT, Names
 from infra.spec import ArtifactAccess, May
 
-# What a caller needs of a customer-managed key when the service uses it on the caller's behalf.
-# DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
-# S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
-# SNS and SQS: "Configuring AWS KMS permissions" in their developer guides.
-_DYNAMODB_KEY_ACTIONS = (
-    "kms:Decrypt",
-    "kms:DescribeKey",
-    "kms:Encrypt",
-    "kms:GenerateDataKey*",
-    "kms:ReEncrypt*",
-)
 # A reference names the version, too.
 _READ_OBJECTS = ["s3:GetObject", "s3:GetObjectVersion"]
-_READ_WRITE_KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
 @dataclass(frozen=True)
@@ -79,9 +67,10 @@ def artifact_statements(
         if artifacts.of_one_heal:
             found.add_condition("StringLike", {"s3:prefix": list(artifacts.finds)})
         granted.append(found)
-    if granted:
-        actions = _READ_WRITE_KEY_ACTIONS if artifacts.writes else ("kms:Decrypt",)
-        granted.append(key_statement(stack, resources.data_key_arn, "s3", list(actions)))
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+    used = (("kms:Decrypt", artifacts.reads), ("kms:GenerateDataKey", artifacts.writes))
+    if actions := [action for action, keys in used if keys]:
+        granted.append(key_statement(stack, resources.data_key_arn, "s3", actions))
     return granted
 
 
@@ -216,10 +205,14 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
     }
 
 
+# What a caller needs of a customer-managed key when the service uses it on the caller's behalf.
+# Whoever reads or writes a table has its key decrypted, and whoever makes it needs the rest:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html#dynamodb-cmk-trail
+# Whoever publishes: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
     (
         "dynamodb",
-        _DYNAMODB_KEY_ACTIONS,
+        ("kms:Decrypt",),
         frozenset(
             {
                 May.READ_INCIDENTS,
@@ -232,7 +225,7 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
             }
         ),
     ),
-    ("sns", _READ_WRITE_KEY_ACTIONS, frozenset({May.NOTIFY, May.NOTIFY_PERSONS})),
+    ("sns", ("kms:Decrypt", "kms:GenerateDataKey"), frozenset({May.NOTIFY, May.NOTIFY_PERSONS})),
     (
         "ssm",
         ("kms:Decrypt",),

@@ -53,11 +53,7 @@ def operator(target: Target) -> dict[str, Any]:
         ),
         _allow("ChangeIncidents", ["dynamodb:UpdateItem"], [tables[0]]),
         {
-            **_allow(
-                "UseData",
-                ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
-                [target.output("DataKeyArn")],
-            ),
+            **_allow("UseData", ["kms:Decrypt"], [target.output("DataKeyArn")]),
             "Condition": {"StringEquals": {"kms:ViaService": services}},
         },
         _allow("Decide", ["lambda:InvokeFunction"], [target.output("TakeDecisionArn")]),

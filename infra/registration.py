@@ -112,6 +112,7 @@ def register(target: Target, app: App, given: AppSecrets = NO_SECRETS) -> None:
 def check(target: Target, app: App) -> None:
     """Raises UserError where an app cannot be registered as it is; writes nothing."""
     of_its_own(app, target.flag)
+    check_name(target, app)
     for group in app.log_groups:
         try:
             checked_log_group(group)
@@ -122,6 +123,18 @@ def check(target: Target, app: App) -> None:
         if not target.subscribes_to_all:
             _check_room(target, group)
     _check_claims(target, app)
+
+
+def check_name(target: Target, app: App) -> None:
+    """Raises UserError for a name that another app had, whose incidents may still bear it."""
+    now = target.registry.renamed().get(app.name)
+    other = target.registry.entries().get(now or "")
+    if isinstance(other, App) and other.log_groups != app.log_groups:
+        raise UserError(
+            f"{app.name} is what {now} was called before, and its incidents may still be",
+            f"choose another name; or look at it: selfheal apps show {now}{target.flag}",
+            exit_code=Exit.USAGE,
+        )
 
 
 def write_entry(target: Target, app: App) -> None:

@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.aws.settings import Settings
+from functions.core.notify.counts import counted
 from functions.core.workflow.errors import IncidentNotFound
 from infra.errors import Exit, UserError
 from infra.names import ACCOUNT_POLICY, DEFAULT, Names
 from infra.nearest import unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from functions.core.incidents.incident import Incident
 
 
-_FINGERPRINT = re.compile(r"-v\d+-[0-9a-f]{4,}$")
-"""How an incident's id ends, behind its app's name."""
+_ID = re.compile(r"(.+)-(v\d+-[0-9a-f]{4,})$")
+"""An incident's id: its app's first name, and its fingerprint."""
 
 OUTPUTS = (
     *("StateMachineArn", "IncidentsTable", "DeliveriesTable", "ApprovalsTable", "ArtifactsBucket"),
@@ -98,6 +102,16 @@ class Target(Deployment):
         """The names of all registered apps, those with a broken entry included."""
         return sorted(self.registry.entries())
 
+    def unknown_app(self, name: str, otherwise: str) -> UserError:
+        """The error for a name that no app has: with the one that it has now, or that was probably meant."""
+        if now := self.registry.renamed().get(name):
+            return UserError(
+                f"no app {name!r}: it was renamed to {now}",
+                f"name that one: selfheal apps show {now}{self.flag}",
+                exit_code=Exit.USAGE,
+            )
+        return unknown("app", name, self.app_names(), otherwise)
+
     def incident(self, prefix: str) -> Incident:
         """The incident whose id is, or uniquely starts with, `prefix`. Raises UserError."""
         if not prefix:
@@ -109,21 +123,32 @@ class Target(Deployment):
         ids = self.incidents.ids()
         found = [one for one in ids if one.startswith(prefix)]
         if not found:
-            error = _FINGERPRINT.search(prefix)
-            if error and (renamed := sorted(one for one in ids if error[0] in one)):
-                raise UserError(
-                    f"no incident {prefix!r}, but one with its error, of another app or a renamed one",
-                    f"look at it: selfheal show {renamed[0]}{self.flag}",
-                    exit_code=Exit.USAGE,
-                )
+            if other := self._by_another_name(prefix, ids):
+                return other
             # Beginnings as long as what was typed, which name an incident as well as its whole id.
             beginnings = {one[: len(prefix)] for one in ids}
             raise unknown("incident", prefix, beginnings, f"list them with: selfheal incidents{self.flag}")
         if len(found) > 1:
             names = ", ".join(sorted(found)[:5])
             raise UserError(
-                f"{prefix!r} means {len(found)} incidents: {names}",
+                f"{prefix!r} means {counted(len(found), 'incident')}: {names}",
                 "give more characters",
                 exit_code=Exit.USAGE,
             )
         return self.incidents.get(found[0])
+
+    def _by_another_name(self, prefix: str, ids: Iterable[str]) -> Incident | None:
+        """What is meant by the name that its app has now. Raises UserError for what only others have."""
+        parts = _ID.match(prefix)
+        if not parts:
+            return None
+        app = self.registry.entries().get(parts[1])
+        if isinstance(app, App) and app.first_name:
+            return self.incident(app.incident_id(parts[2]))
+        if others := sorted(one for one in ids if f"-{parts[2]}" in one):
+            raise UserError(
+                f"no incident {prefix!r}; with its error there are, of other apps: {', '.join(others[:5])}",
+                f"look at it: selfheal show {others[0]}{self.flag}",
+                exit_code=Exit.USAGE,
+            )
+        return None

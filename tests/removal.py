@@ -7,7 +7,8 @@ looks for a test of each permission of each function, or of these, and writes th
 passes if it fails then.
 
 A call belongs to the function whose folder is on its stack; what AWS asks for it is the Service Authorization
-Reference's. A permission is `FUNCTION ACTION TARGET`: the table, parameter or topic, where a function has the
+Reference's, and of the key that tables, objects and topics are encrypted by, what KEY says: moto asks for
+nothing. A permission is `FUNCTION ACTION TARGET`: the table, parameter or topic, where a function has the
 same action on several. `s3:GetObject` stands for `s3:GetObjectVersion`, too: a reference names a version
 where the bucket keeps them.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
@@ -59,6 +60,24 @@ _ACTIONS = {
 _PREFIXES = {"bedrock-runtime": "bedrock", "lambda-microvms": "lambda", "stepfunctions": "states"}
 
 
+_READ, _WRITTEN, _BOTH = ("kms:Decrypt",), ("kms:GenerateDataKey",), ("kms:Decrypt", "kms:GenerateDataKey")
+KEY: dict[str, tuple[dict[str, tuple[str, ...]], tuple[str, ...]]] = {
+    "dynamodb": ({}, _READ),
+    "s3": ({"GetObject": _READ, "HeadObject": _READ, "PutObject": _WRITTEN, "ListObjectsV2": ()}, _BOTH),
+    "sns": ({}, _BOTH),
+}
+"""What a caller must be allowed to do with the key by way of a service that encrypts: for an
+operation, and for any other.
+
+DynamoDB has its table's key decrypted in the name of whoever reads or writes, and everything else is done in
+that of whoever makes the table. S3 asks for nothing else where an object is written at once; of HeadObject it
+asks less than this.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html#dynamodb-cmk-trail
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+"""
+
+
 def target(action: str, name: str) -> str:
     """What a call's or a policy's resource is, in a word; "" where nobody has the action on several."""
     service = action.partition(":")[0]
@@ -69,7 +88,14 @@ def target(action: str, name: str) -> str:
 
 
 def asked_for(service: str, operation: str, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The actions that a call asks for, each with its target."""
+    """The actions that a call asks for, each with its target; of the key, with the service that uses it."""
+    yield from _asked_of(service, operation, given)
+    if service in KEY:
+        of, others = KEY[service]
+        yield from ((action, service) for action in of.get(operation, others))
+
+
+def _asked_of(service: str, operation: str, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if operation == "TransactWriteItems":
         for item in given["TransactItems"]:
             for kind, request in item.items():

@@ -12,6 +12,7 @@ from functions.core.apps.modes import OBSERVES, Mode
 from functions.core.incidents.incident import Incident
 from functions.core.incidents.quota import HealsIn, QuotaPeriod
 from functions.core.incidents.table import Incidents
+from functions.core.notify.counts import counted, often
 
 _LOOK_AGAIN_SECONDS = 15 * 60
 """How often pull requests are looked at (see `track_pull_requests`)."""
@@ -81,8 +82,8 @@ def _too_rare(incident: Incident, app: App, stopped: str, now: int) -> Held | No
     if incident.occurrences >= app.min_occurrences or app.min_occurrences == 1 or incident.generation > 1:
         return None
     return Held(
-        f"it was seen {incident.occurrences} times, and {app.name} heals what was seen"
-        f" {app.min_occurrences} times",
+        f"it was seen {often(incident.occurrences)}, and {app.name} heals what was seen"
+        f" {often(app.min_occurrences)}",
         now,
         "Nothing: once it was seen so often, its heal begins; or at once:"
         f" selfheal retry {incident.incident_id}",
@@ -102,8 +103,8 @@ def _in_a_storm(incident: Incident, app: App, incidents: Incidents, now: int) ->
     name = f"storm of {datetime.fromtimestamp(began, UTC):%Y-%m-%d %H:%M}"
     together = f"selfheal retry --app {app.name} --search '{name}'"
     held = Held(
-        f"it came in the {name} UTC: more than {app.storm_after} new errors of {app.name} within a quarter"
-        " of an hour",
+        f"it came in the {name} UTC: more than {counted(app.storm_after, 'new error')} of {app.name} within"
+        " a quarter of an hour",
         now + _STORM_WAITS_SECONDS,
         "See whether they have one cause, such as a release to be rolled back. To have it healed: selfheal"
         f" retry {incident.incident_id} (all of the storm: {together})",
@@ -111,12 +112,13 @@ def _in_a_storm(incident: Incident, app: App, incidents: Incidents, now: int) ->
     if not storm.is_news(began):
         return held
     raised = min(10 * app.storm_after, MOST_HEALS)
-    text = _STORM.format(app=app.name, most=app.storm_after, together=together, raised=raised)
+    most = counted(app.storm_after, "new error")
+    text = _STORM.format(app=app.name, most=most, together=together, raised=raised)
     return replace(held, subject="A storm of new errors: are they to be healed?", text=text)
 
 
 _STORM = """\
-{app} logs more than {most} new errors within a quarter of an hour. They may have one cause, such as a
+{app} logs more than {most} within a quarter of an hour. They may have one cause, such as a
 release that is better rolled back, so those whose heals had not begun are held back, and so is what comes
 until it is calm again.
 
@@ -132,7 +134,7 @@ def _too_many_open(incident: Incident, app: App, incidents: Incidents, now: int)
     if waiting < app.max_open_pull_requests:
         return None
     return Held(
-        f"{waiting} pull requests of {app.name} wait to be merged, the most that it may have",
+        f"{app.name} has {counted(waiting, 'pull request')} to be merged, the most that it may have",
         now + _LOOK_AGAIN_SECONDS,
         "Merge or close some: then it is healed when it is seen again, or:"
         f" selfheal retry {incident.incident_id}",
@@ -160,8 +162,8 @@ def _too_many_began(
         if not may(heals):
             until = f"{datetime.fromtimestamp(heals.ends_at, UTC):%Y-%m-%d %H:%M} UTC"
             held = Held(
-                f"{heals.most} heals of {app.name} began within this {period.word}, the most that it may"
-                " have",
+                f"{counted(heals.most, 'heal')} of {app.name} began within this {period.word}, the most that"
+                " it may have",
                 heals.ends_at,
                 f"Nothing: when it is seen again after {until}, its heal begins.",
             )

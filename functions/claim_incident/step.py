@@ -26,6 +26,8 @@ def run(state: HealState, deployment: Deployment) -> ClaimState:
     incidents = deployment.incidents
     incident = incidents.get(state.incident_id)
     app = deployment.registry.app(incident.app)
+    if app.name != incident.app:  # It was recorded while the app was renamed.
+        incident = incidents.give(incident.incident_id, app.name) or incident
     if incident.execution_arn != state.execution_arn and incident.status is Status.NEW:
         roots = incidents.roots(app.name)
         if other := roots.holder(incident):

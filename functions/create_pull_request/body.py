@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functions.core.incidents.incident import Incident
+from functions.core.notify.counts import counted
 from functions.core.untrusted import hidden
 from functions.core.workflow.evidence import BEHAVIOUR, Build, Evidence, GateResult, Result
 from functions.core.workflow.proposal import Proposal
@@ -83,9 +84,13 @@ def render(
         *_moved(approval, committed_on),
         *([f"Which revision was read: {prose(evidence.base_reason)}."] if evidence.base_reason else []),
         *_asked(asked),
-        f"The models that were asked cost ${incident.cost_usd:.4f}, at list prices or the app's own.",
+        f"The models that were asked cost {_cost(incident)}, at list prices or the app's own.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _cost(incident: Incident) -> str:
+    return f"${incident.cost_usd:.4f}" if incident.cost_usd else "nothing"
 
 
 def _regression(incident: Incident) -> list[str]:
@@ -174,7 +179,7 @@ def _seen(incident: Incident) -> str:
     first, last = (time[:16].replace("T", " ") for time in (incident.first_seen, incident.last_seen))
     if incident.occurrences == 1:
         return f"once, at {first} UTC,"
-    return f"{incident.occurrences} times between {first} and {last} UTC"
+    return f"{counted(incident.occurrences, 'time')} between {first} and {last} UTC"
 
 
 def _table(evidence: Evidence) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from functions.core.apps.app import App
 from functions.core.forge.port import Forge, PullRequest, State
+from functions.core.notify.counts import counted
 from functions.core.workflow.errors import (
     ApprovalMismatch,
     BranchConflict,
@@ -126,7 +127,8 @@ def _check_content(forge: Forge, app: App, approved: ApprovedCommit) -> None:
     parted = forge.compare(app.branch, approved.commit_sha)
     if (parted.merge_base, parted.ahead) != (approved.base_sha, 1):
         raise ApprovalMismatch(
-            f"a pull request to {app.branch!r} would show {parted.ahead} commits since {parted.merge_base},"
-            f" and approved was one since {approved.base_sha}: that base is no longer on {app.branch!r}."
+            f"a pull request to {app.branch!r} would show {counted(parted.ahead, 'commit')} since"
+            f" {parted.merge_base}, and approved was one since {approved.base_sha}: that base is no longer on"
+            f" {app.branch!r}."
             " Put it back there and redrive, or start this heal over"
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from functions.core.approval.approvals import Approval, ApprovalStatus, Verdict
+from functions.core.approval.approvers import person
 from functions.core.approval.decisions import REJECT_REASONS
 from functions.core.incidents.incident import Incident, Status
 from functions.core.workflow.history import Visit
@@ -20,6 +21,11 @@ DECIDED = {
     Verdict.APPROVE: "You approved the patch",
     Verdict.REVISE: "You asked for changes",
     Verdict.REJECT: "You rejected the patch",
+}
+_BY_ANOTHER = {
+    Verdict.APPROVE: "The patch was approved",
+    Verdict.REVISE: "Changes were asked for",
+    Verdict.REJECT: "The patch was rejected",
 }
 
 
@@ -58,8 +64,11 @@ def progress(
     now: datetime,
     visits: Sequence[Visit] = (),
     newer: Approval | None = None,
+    reader: str = "",
 ) -> Progress:
-    """Progress of a decided approval. `incident` may be further, failed, or asking again: `newer`."""
+    """Progress of a decided approval. `incident` may be further, failed, or asking again: `newer`.
+
+    reader: whose link it is, "" for whoever decided."""
     verdict = Verdict(approval.decision)
     steps, settled = _steps(verdict, approval, incident, now, newer)
     failed = approval.status is ApprovalStatus.EXPIRED or incident.status is Status.FAILED
@@ -70,12 +79,13 @@ def progress(
         problem, next_action = incident.reason, incident.next_action
     if failed:
         steps = tuple(ProgressLine(s.text, "failed" if s.state == "now" else s.state, s.url) for s in steps)
+    by_another = bool(reader) and person(reader) not in map(person, (approval.by, approval.first_by))
     under_way = any(visit.outcome == "running" for visit in visits)
     age = (now - datetime.fromisoformat(approval.decided_at)).total_seconds()
     refresh = 2 if age < _CLOSELY else 10 if age < _PATIENTLY else 0
     return Progress(
-        title=DECIDED[verdict],
-        detail=_detail(approval),
+        title=(_BY_ANOTHER if by_another else DECIDED)[verdict],
+        detail=" · ".join(filter(None, (f"by {approval.deciders}" if by_another else "", _detail(approval)))),
         steps=steps,
         refresh_seconds=0 if failed or (settled and not under_way) else refresh,
         now=now,

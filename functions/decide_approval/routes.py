@@ -190,7 +190,7 @@ class _Pages:
         visits = deployment.visits(approval.execution_arn)
         again = incident.approval_id != approval_id
         newer = deployment.approvals.get(incident.approval_id) if again and incident.approval_id else None
-        found = progress(approval, incident, datetime.now(UTC), visits, newer)
+        found = progress(approval, incident, datetime.now(UTC), visits, newer, link.recipient)
         # A header rather than an element, and a link that stops it: pages that reload themselves without a
         # way out shut people out (WCAG 2.2.1, 2.2.2).
         still = bool(self._query("still"))

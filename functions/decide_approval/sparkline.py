@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.core.incidents.frequency import Stretch
+from functions.core.notify.counts import counted
 
 WIDTH, HEIGHT = 240.0, 32.0
 _BINS = 48
@@ -67,7 +68,7 @@ def sparkline(stretches: Sequence[Stretch], now: datetime) -> Sparkline | None:
     )
     end = min(start + parts * part, now)
     words = f"At most {max(counts):,} in {_said(part)}" + (
-        f"; {len(marks)} revisions" if len(marks) > 1 else ""
+        f"; {counted(len(marks), 'revision')}" if len(marks) > 1 else ""
     )
     return Sparkline(bars, tuple(marks), start.isoformat(), end.isoformat(), words)
 
@@ -86,8 +87,8 @@ def _bar(index: int, count: int, most: int, width: float, at: datetime) -> Bar:
 def _said(part: timedelta) -> str:
     minutes = round(part.total_seconds() / 60)
     if minutes < 60:
-        return "a minute" if minutes == 1 else f"{minutes} minutes"
+        return "a minute" if minutes == 1 else counted(minutes, "minute")
     hours = round(minutes / 60)
     if hours < 48:
-        return "an hour" if hours == 1 else f"{hours} hours"
-    return f"{round(hours / 24)} days"
+        return "an hour" if hours == 1 else counted(hours, "hour")
+    return counted(round(hours / 24), "day")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from functions.core.notify.counts import often
 from functions.core.notify.times import duration
 from functions.core.workflow.history import Visit
 
@@ -75,7 +76,7 @@ def rows(visits: Sequence[Visit], now: datetime) -> tuple[TimelineRow, ...]:
             visit.entered.isoformat(),
             duration(visit.seconds(now)),
             visit.outcome,
-            f"tried {visit.tries} times" if visit.tries > 1 else "",
+            f"tried {often(visit.tries)}" if visit.tries > 1 else "",
         )
         for visit in visits
     )

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from functions.core.notify.counts import counted
 from functions.detect_errors.grammar import BARE_HEADER
 from functions.detect_errors.model import ParsedError
 from functions.detect_errors.read import reader, with_chains
@@ -101,7 +102,7 @@ def read_events(
         budget -= len(text)
         if budget < 0:
             more = len(events) - first
-            said = f"{more} log events of a delivery, beyond {MAX_CHARACTERS} characters"
+            said = f"{counted(more, 'log event')} of a delivery, beyond {MAX_CHARACTERS} characters"
             found = [read.left_out(said)]
         else:
             found = read.read(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from functions.core.incidents.incident import Frame
+from functions.core.notify.counts import counted
 from functions.detect_errors.formats import FORMATS
 from functions.detect_errors.grammar import (
     HEADER,
@@ -144,5 +145,7 @@ def read_lines(text: str) -> list[Found]:
                 found.append(saying(start, line.strip()[:1000]))
     left_out = len(found) - _MAX_ERROR_LINES
     if left_out > 0:
-        found[_MAX_ERROR_LINES:] = [saying(start, f"{LEFT_OUT}{left_out} more lines at level ERROR")]
+        found[_MAX_ERROR_LINES:] = [
+            saying(start, f"{LEFT_OUT}{counted(left_out, 'more line')} at level ERROR")
+        ]
     return found

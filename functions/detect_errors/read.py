@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from functions.core.incidents.incident import Frame
+from functions.core.notify.counts import counted
 from functions.detect_errors.classify import classify, next_action
 from functions.detect_errors.fingerprint import Fingerprinter
 from functions.detect_errors.grammar import (
@@ -73,7 +74,7 @@ class Reader:
             return [self._judge(plain, text.count("\n", 0, plain.at))]
         errors = with_chains([self._judge(found, line) for line, found in self._find(text[:MAX_LENGTH])])
         if len(text) > MAX_LENGTH:
-            errors.append(self.left_out(f"{len(text) - MAX_LENGTH} characters of a text"))
+            errors.append(self.left_out(f"{counted(len(text) - MAX_LENGTH, 'character')} of a text"))
         return errors
 
     def left_out(self, what: str) -> ParsedError:

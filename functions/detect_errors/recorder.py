@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from functions.core.incidents.frequency import Frequency
 from functions.core.incidents.incident import ErrorClass, Frame, Incident, Status
 from functions.core.incidents.quota import HealsIn, QuotaPeriod
 from functions.core.incidents.table import condition_failed, setting, utc_now
+from functions.core.notify.counts import counted
 from functions.core.workflow.lifetimes import KEEP_SECONDS
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ MOVE = timedelta(minutes=1)
 
 # What an incident takes of its first sighting as it is.
 _TAKEN = (
-    *("app", "fingerprint", "error_type", "title", "class_reason", "next_action", "sample", "revision"),
+    *("fingerprint", "error_type", "title", "class_reason", "next_action", "sample", "revision"),
     *("first_seen", "last_seen", "log_group", "log_stream"),
 )
 
@@ -77,10 +78,12 @@ class Sighting:
     """What the log record names as running, "" where it names nothing."""
     may_ask: int = 1_000
     """How many of the app's incidents may become NEW within an hour."""
+    first_name: str = ""
+    """The app's, where it was renamed."""
 
     @property
     def incident_id(self) -> str:
-        return f"{self.app}-{self.fingerprint}"
+        return f"{self.first_name or self.app}-{self.fingerprint}"
 
     @property
     def line(self) -> int | None:
@@ -109,10 +112,18 @@ class Recorded:
 class Recorder:
     """The incidents table, and the one that remembers deliveries."""
 
-    def __init__(self, incidents: Table, deliveries: Table, sleep: Callable[[float], None] = time.sleep):
+    def __init__(
+        self,
+        incidents: Table,
+        deliveries: Table,
+        sleep: Callable[[float], None] = time.sleep,
+        renamed: Callable[[], Mapping[str, str]] = dict,
+    ):
+        """renamed: former names of apps → those that they have now."""
         self._incidents = incidents
         self._deliveries = deliveries
         self._sleep = sleep
+        self._renamed = renamed
         self._frequency = Frequency(incidents)
 
     def record(self, sighting: Sighting) -> Recorded:
@@ -127,10 +138,9 @@ class Recorder:
             sighting = sighting.apart(other)
             known, waits = self._known(sighting)
         counted, reopened = self._count(sighting, known)
-        moved = _moved(known.last_seen, sighting.last_seen)
         first = False
-        if known.occurrences < EXACT or moved:
-            known, first = self._fold(known, sighting, moved)
+        if known.occurrences < EXACT or _moved(known.last_seen, sighting.last_seen):
+            known, first = self._fold(known, sighting)
         if reopened:
             known = self._read(sighting.incident_id) or known
         return Recorded(known, counted, first, waits and self._asks(sighting, "").is_first_refused())
@@ -152,6 +162,7 @@ class Recorder:
         asks = self._asks(sighting, "")
         held = sighting.heals and not asks.begin(f"{sighting.incident_id}#1")
         attributes = {name: getattr(sighting, name) for name in _TAKEN} | {
+            "app": self._renamed().get(sighting.app, sighting.app),
             "status": str(Status.NEW if sighting.heals and not held else Status.SUPPRESSED),
             "error_class": str(sighting.error_class),
             "frames": [_without_none(asdict(frame)) for frame in sighting.frames],
@@ -225,6 +236,7 @@ class Recorder:
             }
         else:
             attributes |= {
+                "app": sighting.app,  # by whose name it may be registered anew
                 "regressed_from": incident.pull_request_url if resolved else incident.regressed_from,
                 "generation": incident.generation + 1,
                 "execution_arn": "",
@@ -256,18 +268,17 @@ class Recorder:
                 return []
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _fold(self, known: Incident, sighting: Sighting, moved: bool) -> tuple[Incident, bool]:
+    def _fold(self, known: Incident, sighting: Sighting) -> tuple[Incident, bool]:
         """Bring the incident up to date with its shards; the incident, and whether it held nothing before."""
         old = known.counted_before is None
         before_shards = known.occurrences if known.counted_before is None else known.counted_before
         attributes: dict[str, Any] = {
             "occurrences": before_shards + self._total(sighting.incident_id),
             "counted_before": before_shards,
+            "last_seen": max(known.last_seen, sighting.last_seen),
             "updated_at": utc_now(),
             "ttl": int(time.time()) + KEEP_SECONDS,
         }
-        if moved:
-            attributes["last_seen"] = sighting.last_seen
         if sighting.revision:
             attributes["revision"] = sighting.revision
         # What is set apart must still be all that there is, and nobody else may have done it.
@@ -285,7 +296,7 @@ class Recorder:
             if not condition_failed(error):
                 raise
             now = self._read(sighting.incident_id) or known
-            return self._fold(now, sighting, moved) if old and now != known else (now, False)
+            return self._fold(now, sighting) if old and now != known else (now, False)
         before = answer["Attributes"]
         self._frequency.note(
             sighting.incident_id,
@@ -319,7 +330,7 @@ def _waiting(sighting: Sighting, asks: HealsIn) -> dict[str, Any]:
     return {
         "held_until": asks.ends_at,
         "waiting_since": utc_now(),
-        "reason": f"{asks.most} errors of {sighting.app} asked for a heal within this hour,"
+        "reason": f"{counted(asks.most, 'error')} of {sighting.app} asked for a heal within this hour,"
         " the most that may",
         "next_action": f"Nothing: when it is seen again after {until}, it asks for its heal. Or at once:"
         f" selfheal retry {sighting.incident_id}",

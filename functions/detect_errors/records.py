@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from functions.core.notify.counts import counted
 from functions.detect_errors.formats import FORMATS
 from functions.detect_errors.grammar import BARE_HEADER, CAUSE, CONTEXT, HEADER, exception_line, telling_type
 from functions.detect_errors.groups import GROUP, GROUP_HEADER
@@ -122,7 +123,7 @@ def texts_of(record: Any) -> Iterator[tuple[str, bool]]:
     walk = _Walk()
     yield from sorted(walk.walk(record, 0, alone=False), key=lambda one: "File" not in one[0])
     if walk.left_out:
-        yield f"{LEFT_OUT}{walk.left_out} fields of a record", True
+        yield f"{LEFT_OUT}{counted(walk.left_out, 'field')} of a record", True
 
 
 class _Walk:

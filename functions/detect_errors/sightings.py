@@ -129,6 +129,7 @@ def _sighting(
         causes=kept(own_causes(first), redact),
         revision=revision_in(group[-1].text),
         may_ask=_ASKING * app.max_heals_per_hour,
+        first_name=app.first_name,
     )
 
 
@@ -138,7 +139,7 @@ def _by_hand(error: ParsedError, app: App) -> str:
         return error.next_action
     return (
         f"Mend it by hand: {app.name} heals no errors of class code. To have this one healed all the same:"
-        f" selfheal retry {app.name}-{error.fingerprint}"
+        f" selfheal retry {app.incident_id(error.fingerprint)}"
     )
 
 

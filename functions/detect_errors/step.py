@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.aws.names import is_own_log_group
 from functions.core.aws.telemetry import logger
-from functions.core.notify.outbox import Outbox
 from functions.detect_errors.aliases import Aliases, identify
 from functions.detect_errors.detect import detect
 from functions.detect_errors.discovery import Discovery
@@ -21,8 +20,8 @@ from functions.detect_errors.share import Share, SharedLogs
 
 _LOOK_SECONDS = 30
 REST_SECONDS = 5.0
-"""Where all log groups are delivered, what is registered counts so soon: all environments together ask twice
-a second."""
+"""Where all log groups are delivered, what is registered counts so soon, and by which name: all environments
+together ask twice a second."""
 
 
 def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
@@ -46,7 +45,7 @@ def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
         logs = SharedLogs(kept.logs, kept.share, app.name)
         aliases = kept.aliases.of(app.name, identify(app))
         stopped = _is_stopped(deployment, int(time.monotonic()) // _LOOK_SECONDS)
-        return detect(batch, app, kept.recorder, kept.outbox, logs, aliases, stopped).to_json()
+        return detect(batch, app, kept.recorder, deployment.outbox, logs, aliases, stopped).to_json()
 
 
 def _app_of(batch: Batch, deployment: Deployment) -> App | None:
@@ -71,18 +70,16 @@ class _Kept(NamedTuple):
 
     share: Share
     recorder: Recorder
-    outbox: Outbox
     aliases: Aliases
     logs: Any
 
 
 @cache
 def _kept(deployment: Deployment) -> _Kept:
-    incidents = deployment.table("incidents_table")
+    incidents, deliveries = deployment.table("incidents_table"), deployment.table("deliveries_table")
     return _Kept(
         Share(time.monotonic),
-        Recorder(incidents, deployment.table("deliveries_table")),
-        Outbox(incidents, deployment.notifications),
+        Recorder(incidents, deliveries, renamed=partial(deployment.registry.renamed, REST_SECONDS)),
         Aliases(incidents, f"v{VERSION}"),
         deployment.session.client("logs"),
     )

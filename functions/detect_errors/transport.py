@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise, product
 from typing import Any
 
+from functions.core.notify.counts import counted
 from functions.detect_errors.grammar import BARE_HEADER, HEADER, exception_line
 from functions.detect_errors.groups import GROUP
 from functions.detect_errors.literals import unescape
@@ -207,7 +208,9 @@ def sources(lines: list[Line]) -> list[list[Line]]:
         else:
             streams[-1].append((number, line))
     if left_out:
-        streams.append([(lines[-1][0], f"{LEFT_OUT}the errors of {len(left_out)} more sources of a text")])
+        streams.append(
+            [(lines[-1][0], f"{LEFT_OUT}the errors of {counted(len(left_out), 'more source')} of a text")]
+        )
     return [stream for stream in streams if any(line for _, line in stream)]
 
 

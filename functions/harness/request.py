@@ -29,7 +29,3 @@ class RunRequest:
 def task_of(paths: Iterable[str]) -> dict[str, Any]:
     """A regression test's run."""
     return {"kind": "pytest", "args": [*OPTIONS, "--tb=short", "-o", "addopts=", *paths]}
-
-
-def suite_options() -> tuple[str, ...]:
-    return (*OPTIONS, "--tb=short")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from functions.core.notify.counts import counted
 from functions.core.source import archive
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.dependencies import LIMITS
@@ -122,11 +123,14 @@ def install(
         packages, lost = 0, asked.lost
         if asked.requirements:
             uv = Installer(folder, environment, python, machine, asked.early_versions, cache)
-            progress(f"dependencies: resolving {len(asked.requirements)} requirements for Python {python}")
+            progress(
+                f"dependencies: resolving {counted(len(asked.requirements), 'requirement')}"
+                f" for Python {python}"
+            )
             found = resolve(asked, uv.resolve, as_of, uv.may_still_resolve)
             lost += found.lost
             if found.lines:
-                progress(f"dependencies: installing {len(found.lines)} packages")
+                progress(f"dependencies: installing {counted(len(found.lines), 'package')}")
                 packages = uv.install(_with_hashes(asked, found), site)
         _put_itself(asked.itself, site)
         try:

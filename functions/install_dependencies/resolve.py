@@ -221,66 +221,12 @@ def _names(why: str) -> frozenset[str]:
 
 
 _NO_NAMES = frozenset(
-    [
-        "a",
-        "abi",
-        "all",
-        "and",
-        "any",
-        "are",
-        "available",
-        "be",
-        "because",
-        "can",
-        "cannot",
-        "cause",
-        "conclude",
-        "depend",
-        "dependencies",
-        "depends",
-        "error",
-        "following",
-        "for",
-        "found",
-        "from",
-        "has",
-        "have",
-        "hint",
-        "in",
-        "no",
-        "not",
-        "of",
-        "on",
-        "only",
-        "or",
-        "package",
-        "python",
-        "registry",
-        "require",
-        "requirements",
-        "resolving",
-        "solution",
-        "tag",
-        "tags",
-        "that",
-        "the",
-        "there",
-        "to",
-        "unsatisfiable",
-        "usable",
-        "used",
-        "version",
-        "versions",
-        "was",
-        "we",
-        "were",
-        "wheels",
-        "when",
-        "which",
-        "with",
-        "you",
-        "your",
-    ]
+    (
+        "a abi all and any are available be because can cannot cause conclude depend dependencies depends "
+        "error following for found from has have hint in no not of on only or package python registry "
+        "require requirements resolving solution tag tags that the there to unsatisfiable usable used "
+        "version versions was we were wheels when which with you your"
+    ).split()
 )
 """Words of uv's messages. Names among them are merely not tried first."""
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from functions.core.model.conversation import content_of
+from functions.core.notify.counts import counted
 from functions.core.untrusted.redaction import PLACEHOLDER
 from functions.core.workflow.proposal import (
     ABSTAIN_SCHEMA,
@@ -59,7 +60,7 @@ def judge(response: dict[str, Any]) -> AnswerCheck:
     if stop != "tool_use":
         return _invalid(f"the answer stopped with {stop!r} instead of a tool call")
     if len(calls) > 1:
-        return _invalid(f"{len(calls)} tools were called: call exactly one, once")
+        return _invalid(f"{counted(len(calls), 'tool')} were called: call exactly one, once")
     return _judge_call(str(calls[0].get("name", "")), calls[0].get("input"))
 
 

@@ -11,6 +11,7 @@ from itertools import chain
 from functions.core.incidents.incident import Frame
 from functions.core.model.limits import SOURCE_TOKENS
 from functions.core.model.requests import estimate_tokens
+from functions.core.notify.counts import counted
 from functions.core.source import syntax
 from functions.core.source.code_mappings import Location, locate
 from functions.core.source.syntax_tree import imports_of
@@ -203,7 +204,9 @@ class _Selection:
             near = range(max(line - _BEFORE, whole.start), min(line + _AFTER + 1, whole.stop))
             wanted = {*whole[:_HEAD], *near}
             missing = len(whole) - len(wanted)
-            self.left_out.append(f"{path}: {missing} lines of {name or 'the module'}, away from line {line}")
+            self.left_out.append(
+                f"{path}: {counted(missing, 'line')} of {name or 'the module'}, away from line {line}"
+            )
         failing = frozenset(e.line for e in located if e.path == path and e.line) & wanted
         self._add(
             path, wanted, why, failing=failing, required=True, function=name or entry.frame.function or ""

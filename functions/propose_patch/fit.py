@@ -16,6 +16,7 @@ from functions.core.model.limits import Window
 from functions.core.model.port import LanguageModel
 from functions.core.model.requests import estimate_tokens, request_tokens
 from functions.core.model.sections import nonce_of
+from functions.core.notify.counts import counted
 from functions.core.workflow.errors import ModelRequestInvalid, PromptTooLong
 from functions.propose_patch.ask import ModelAnswer, ask
 from functions.propose_patch.context import Context, Part, build_context
@@ -132,9 +133,9 @@ def fit(
         context = smaller
     if fitted.tokens > window.room and not guessed:
         raise PromptTooLong(
-            f"model {request['modelId']} reads {window.room:,} tokens beside its answer, and the least that "
-            f"says what failed takes {fitted.tokens:,}: use a model that reads more, or set the app's "
-            "'context_window' if this one does"
+            f"model {request['modelId']} reads {counted(window.room, 'token')} beside its answer, and the"
+            f" least that says what failed takes {fitted.tokens:,}: use a model that reads more, or set the"
+            " app's 'context_window' if this one does"
         )
     return fitted
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from functions.core.model.sections import section
+from functions.core.notify.counts import counted
 from functions.core.source import syntax
 from functions.core.untrusted.redaction import redact
 from functions.propose_patch.repository import SourceTree
@@ -93,7 +94,7 @@ class RetrievalTools:
             return
         lines = self._lines(path)
         if first > len(lines):
-            yield f"{path} has {len(lines)} lines"
+            yield f"{path} has {counted(len(lines), 'line')}"
         yield from self._numbered(path, range(first, min(last, first + _FILE_LINES - 1) + 1))
 
     def _define(self, name: str) -> Iterator[str]:

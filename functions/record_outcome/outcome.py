@@ -13,6 +13,7 @@ from functions.core.apps.modes import Mode
 from functions.core.aws.console import Console
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import utc_now
+from functions.core.notify.counts import counted
 from functions.core.notify.webhooks import Post
 from functions.core.untrusted.inert import inert, inert_line
 from functions.core.workflow.proposal import ABSTENTION_CLASSES
@@ -205,7 +206,7 @@ def _abstention(state: HealState) -> Outcome:
             next_action=proposal.next_action or "Look at the incident and fix it by hand.",
             held_until=proposal.held_until,
         )
-    tries = "the one attempt" if state.attempt == 1 else f"any of {state.attempt} attempts"
+    tries = "the one attempt" if state.attempt == 1 else f"any of {counted(state.attempt, 'attempt')}"
     # The last step that spoke: an invalid answer never reached validation, whose finding would be older.
     last = proposal.reason if proposal.outcome == "invalid" else state.validation.reason
     finding = last or "no finding was recorded"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 from functions.core.approval.approvals import Verdict
+from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.aws.telemetry import count
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.notifications import About
-from functions.core.workflow.errors import ApprovalMismatch
+from functions.core.workflow.errors import AppInvalid, AppNotRegistered, ApprovalMismatch
 from functions.core.workflow.state import HealState, OutcomeState
 from functions.record_outcome.outcome import Ending, Outcome, abstained_for, announce, determine, stages, tell
+
+_MAY_WAIT = (Ending.ABSTAINED, Ending.DIAGNOSED, Ending.PROPOSED, Ending.ALREADY_FIXED)
 
 
 def run(state: HealState, deployment: Deployment) -> OutcomeState:
@@ -23,13 +28,28 @@ def run(state: HealState, deployment: Deployment) -> OutcomeState:
     before = deployment.incidents.get(state.incident_id)
     under_way = before.status in (Status.HEALING, Status.AWAITING_APPROVAL, Status.FAILED)
     if under_way:
+        app = _whose_may_wait(outcome, before, deployment)
         incident = deployment.incidents.advance(state.incident_id, state.execution_arn, **outcome.attributes)
         if incident is not None:
             about = About.incident(incident, "outcome")
-            deployment.notifications.send(*tell(incident, outcome), about=about)
+            if app is None:
+                deployment.notifications.send(*tell(incident, outcome), about=about)
+            else:
+                deployment.outbox.tell(app, incident, *tell(incident, outcome), time.time(), about.kind)
             deployment.webhooks.post(incident.app, announce(incident, outcome, state, deployment.console))
             _count(state, incident, outcome)
     return outcome.to_state(state.incident_id)
+
+
+def _whose_may_wait(outcome: Outcome, incident: Incident, deployment: Deployment) -> App | None:
+    """The app, where its people are told of this when they like: nobody has just decided, and none waits on a
+    pull request. None, too, where it is registered no more."""
+    if outcome.ending not in _MAY_WAIT or outcome.open_still:
+        return None
+    try:
+        return deployment.registry.app(incident.app)
+    except (AppNotRegistered, AppInvalid):
+        return None
 
 
 def _check_rejection(state: HealState, deployment: Deployment) -> None:

@@ -20,7 +20,7 @@ from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.notifications import About
-from functions.core.notify.outbox import Outbox, tell_at
+from functions.core.notify.outbox import tell_at
 from functions.core.untrusted.inert import inert_line
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import Evidence
@@ -35,9 +35,8 @@ def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
     """Any event → {"told": [incident ids], "reminded": [incident ids], "questions_waiting",
     "oldest_question_share", "digested"}."""
     apps, now = deployment.registry.apps(), time.time()
-    outbox = Outbox(deployment.table("incidents_table"), deployment.notifications)
     waiting = remind(apps, deployment, now)
-    return asdict(waiting) | {"digested": sum(outbox.digest(app, now) for app in apps)}
+    return asdict(waiting) | {"digested": sum(deployment.outbox.digest(app, now) for app in apps)}
 
 
 @dataclass(frozen=True, slots=True)

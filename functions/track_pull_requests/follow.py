@@ -23,6 +23,7 @@ from functions.core.apps.app import App
 from functions.core.forge.port import Check, Conclusion, Forge, PullRequest, Remark
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.commands import Commands
+from functions.core.notify.counts import often
 from functions.core.untrusted.inert import inert_line
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.errors import ForgeAccessDenied
@@ -180,7 +181,7 @@ def _finding(check: Check, printed: str) -> str:
 
 def _again(app: App, incident: Incident, why: str, comment: str, findings: Sequence[str]) -> dict[str, Any]:
     if incident.follow_ups >= app.max_attempts:
-        told = f"It was revised {incident.follow_ups} times, the most that {app.name} has. Mend it by hand."
+        told = f"It was revised {often(incident.follow_ups)}, the most that {app.name} has. Mend it by hand."
         return {"next_action": told}
     return {
         "status": str(Status.NEW),

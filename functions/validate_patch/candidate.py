@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.validation_context import ValidationContext
 from functions.harness.names import is_test
 from functions.validate_patch.rules import Rules
-from functions.validate_patch.tree import Change, Tree
+from functions.validate_patch.tree import Change, File, Tree
 
 _BINDS = re.compile(
     rb"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+(\w+)|^[ \t]*(\w+)[ \t]*(?::[^=\n]*)?=(?!=)", re.MULTILINE
@@ -68,9 +70,37 @@ class Candidate:
             if module is not None:
                 yield path, module
 
+    def differing(self, change: Change) -> tuple[ast.Module | None, ast.Module | None]:
+        """The syntax trees of a changed file before and after, but for the module's statements that are the
+        same at its beginning and at its end: who asks what is new counts them on both sides in vain."""
+        old, new = parsed(self.before, change.path), parsed(self.after, change.path)
+        if old is None or new is None:
+            return old, new
+        mine, theirs = _texts(old, self.before[change.path]), _texts(new, self.after[change.path])
+        first = _alike(mine, theirs)
+        last = _alike(mine[first:][::-1], theirs[first:][::-1])
+        return _without(old, first, last), _without(new, first, last)
+
     @cached_property
     def python_changes(self) -> tuple[Change, ...]:
         return tuple(change for change in self.changes if change.path.endswith(".py"))
+
+
+def _texts(module: ast.Module, file: File) -> list[list[bytes]]:
+    """The lines of each statement of a module, with its decorators."""
+    lines = file.data.splitlines()
+    heads = [[statement, *getattr(statement, "decorator_list", ())] for statement in module.body]
+    first = [min(node.lineno for node in nodes) - 1 for nodes in heads]
+    return [lines[at : statement.end_lineno] for at, statement in zip(first, module.body, strict=True)]
+
+
+def _alike(one: Sequence[list[bytes]], other: Sequence[list[bytes]]) -> int:
+    """How many are the same at the beginning."""
+    return sum(1 for _ in itertools.takewhile(bool, map(operator.eq, one, other)))
+
+
+def _without(module: ast.Module, first: int, last: int) -> ast.Module:
+    return ast.Module(module.body[first : len(module.body) - last], [])
 
 
 def places_of(frames: Sequence[Frame], tree: Tree, roots: Mapping[str, str]) -> tuple[FrameLocation, ...]:

@@ -7,6 +7,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 
+from functions.core.notify.counts import often
 from functions.core.source.encodings import encoding_of
 from functions.core.workflow.proposal import Edit, Proposal, whole
 from functions.validate_patch.tree import File, Tree
@@ -129,9 +130,9 @@ def _span(text: str, search: str) -> tuple[int, int]:
         raise _Mismatch(f"the search text does not occur: {_first_line(search)!r}{_hint(text, search)}")
     if len(found) > 1:
         lines = ", ".join(str(plain.count("\n", 0, start) + 1) for start in found[:5])
-        times = f"{_PLACES} times or more" if len(found) == _PLACES else f"{len(found)} times"
+        seen = often(len(found)) + (" or more" if len(found) == _PLACES else "")
         raise _Mismatch(
-            f"the search text occurs {times} (lines {lines}); add surrounding lines: {_first_line(search)!r}"
+            f"the search text occurs {seen} (lines {lines}); add surrounding lines: {_first_line(search)!r}"
         )
     # Line endings of two characters are one in what was searched.
     wide = [match.start() for match in _NEWLINE.finditer(text) if len(match[0]) == 2]

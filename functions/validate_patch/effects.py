@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from functions.core.notify.counts import counted
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import GateResult, Result
 from functions.harness import answers
@@ -57,7 +58,7 @@ def result(candidate: Candidate, told: ReplayedReport) -> GateResult:
     if found:
         return GateResult(GATE, Result.FAIL, found[0], tuple(found[:_SHOWN]))
     seen = "no file, process, connection or code that the code before did not use"
-    detail = f"in {len(runs)} runs: {seen}"
+    detail = f"in {counted(len(runs), 'run')}: {seen}"
     return GateResult(GATE, Result.PASS, detail)
 
 

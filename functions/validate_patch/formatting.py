@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from functions.core.notify.counts import counted
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.diff import opcodes
 from functions.validate_patch.tree import Change
@@ -31,7 +32,8 @@ def _of_file(change: Change) -> Iterator[str]:
         noise = _reformatted(before.data, after.data)
         if len(noise) > _NOISE_LIMIT:
             shown = ", ".join(map(str, noise[:8]))
-            yield f"{change.path}: {len(noise)} lines differ only in white space or layout (lines {shown})"
+            differ = counted(len(noise), "line differs", "lines differ")
+            yield f"{change.path}: {differ} only in white space or layout (lines {shown})"
     elif b"\r" in after.data:
         yield f"{change.path}: a new file uses CRLF line endings"
 

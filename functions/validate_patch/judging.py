@@ -95,12 +95,15 @@ def _shown(principle: Principle, proof: Proof) -> tuple[str, str]:
     if principle is RESULT_IS_STATED:
         if not calls.mended:
             return "no call that fails as the incident did could be made up", ""
-        return "", f"{len(calls.mended)} calls that failed as the incident did end in a way that is stated"
+        return (
+            "",
+            f"of calls that failed as the incident did, {len(calls.mended)} end in a way that is stated",
+        )
     if not calls.whole:
         return "a run that tells what is executed did not come to its end", ""
     if not calls.worked and not calls.refused:
         return "no call that worked before the patch could be made up", ""
-    same = f"{len(calls.worked)} made-up calls that worked before have the same result"
+    same = f"of made-up calls, {len(calls.worked)} that worked before have the same result"
     if not calls.compared:
         return f"{same}, but others took longer than there was time for", ""
     return (

@@ -46,15 +46,16 @@ def added(candidate: Candidate) -> list[Piece]:
     """
     found = []
     for change in candidate.python_changes:
-        after = parsed(candidate.after, change.path)
+        before, after = candidate.differing(change)
         if after is None or change.after is None or is_test(change.path):
             continue
-        before = parsed(candidate.before, change.path) or ast.Module([], [])
+        before = before or ast.Module([], [])
         lines, new = changed_lines(change), change.after.data.splitlines()
         old, came = _on(before, lines.removed), _on(after, lines.added)
         had = Counter(_key(node) for node in old if isinstance(node, ast.stmt))
         had.update({_key(node): 1 for node in _standing_on(before, lines.removed)})
-        misspelt = _misspelt(before, lines.removed) if lines.removed else []
+        whole = parsed(candidate.before, change.path)
+        misspelt = _misspelt(whole, lines.removed) if whole is not None and lines.removed else []
         has = Counter(map(_key, came))
         harmless = _raising(after)
         for node in sorted(came, key=_span):

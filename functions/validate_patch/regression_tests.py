@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from functions.core.notify.counts import counted
 from functions.core.source.syntax_tree import imports_of
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import GateResult, Result, Run
@@ -193,17 +194,20 @@ def _nothing_proven(was: TestRun, now: TestRun) -> str:
 def _detail(was: TestRun, now: TestRun) -> str:
     both = [name for name, result in was.results.items() if result == now.results.get(name) == "passed"]
     failing = sorted(name for name, result in was.results.items() if result == "failed")
-    detail = f"{len(both)} tests passed before the patch and pass after it"
+    same = counted(
+        len(both), "test passed before the patch and passes", "tests passed before the patch and pass"
+    )
+    detail = f"{same} after it"
     if was.problem:
         ended = len(was.results.keys() & now.results.keys())
         detail += (
-            f"; tests of the changed modules first; not run: {was.collected - ended} of {was.collected} tests"
-            f" ({was.problem})"
+            f"; tests of the changed modules first; not run: {was.collected - ended}"
+            f" of {counted(was.collected, 'test')} ({was.problem})"
         )
     if failing:
         mended = [name for name in failing if now.results.get(name) == "passed"]
         detail += f"; {len(failing)} failed before already ({', '.join(failing[:3])})"
-        detail += f", {len(mended)} of them pass now" if mended else ""
+        detail += f", of them {len(mended)} pass now" if mended else ""
     if was.uncollected:
         detail += f"; not run: {', '.join(was.uncollected[:3])} (cannot be imported without the patch either)"
     return detail

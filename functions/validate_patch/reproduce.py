@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from functions.core.incidents.incident import Incident
+from functions.core.notify.counts import often
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.evidence import GateResult, Result, Run
 from functions.harness.outcome import RunOutcome
@@ -88,7 +89,8 @@ def _judged(candidate: Candidate, shown: Reproduction, *, found: bool) -> GateRe
     where = candidate.places[-1].function if candidate.places else "the reported place"
     detail = (
         f"{', '.join(shown.verdict.names)}: fails before the patch with"
-        f" {candidate.context.incident.error_type} in {where}, passes after it; {len(shown.fails)} times each"
+        f" {candidate.context.incident.error_type} in {where}, passes after it;"
+        f" {often(len(shown.fails))} each"
     )
     said = "; the test was found by search" if found else ""
     return GateResult(GATE, Result.PASS, detail + said, (), runs, seconds)

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from functions.core.notify.counts import counted
 from functions.core.untrusted import hidden
 from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.diff import changed_lines
@@ -74,10 +75,12 @@ def findings(candidate: Candidate) -> tuple[str, ...]:
     """What is out of the lane, one sentence each."""
     found = [text for change in candidate.changes for text in _of_file(candidate, change)]
     if len(candidate.changes) > FILES_LIMIT:
-        found.append(f"{len(candidate.changes)} files changed; at most {FILES_LIMIT} for one incident")
+        found.append(
+            f"{counted(len(candidate.changes), 'file')} changed; at most {FILES_LIMIT} for one incident"
+        )
     lines = sum(len(c.removed) + len(c.added) for c in map(changed_lines, candidate.changes))
     if lines > LINES_LIMIT:
-        found.append(f"{lines} lines changed; at most {LINES_LIMIT} for one incident")
+        found.append(f"{counted(lines, 'line')} changed; at most {LINES_LIMIT} for one incident")
     return tuple(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import fields
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Status
+from functions.core.notify.counts import counted
 from functions.core.workflow.errors import AppInvalid
 from infra import apps as managing
 from infra.cli import options
@@ -88,8 +90,9 @@ def show(name: options.AppName, local: options.Local = False, as_json: options.A
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
+    unset = {field.name: field.default for field in fields(App) if field.default in _UNSET}
     for field, value in found.to_json().items():
-        if value not in ("", [], {}, None):
+        if value not in ("", [], {}, None) and (isinstance(value, bool) or value != unset.get(field)):
             grid.add_row(field, plain(_words(value)))
     out.print(plain(name, "bold") + plain("  paused" if found.paused else "", "yellow"))
     out.print(grid)
@@ -98,16 +101,22 @@ def show(name: options.AppName, local: options.Local = False, as_json: options.A
         line += plain(f"{counts[status]:,} ") + status_text(status) + plain("  ")
     out.print(line if counts else plain("\nNo incidents yet.", "dim"))
     if counts[Status.PROPOSED]:
-        said = f"{counts[Status.PROPOSED]} patches are proven, about which nobody was asked."
-        out.print(plain(said))
+        patches = counted(counts[Status.PROPOSED], "patch is", "patches are")
+        out.print(plain(f"{patches} proven, about which nobody was asked."))
     hint(f"Change a field: selfheal configure {name} --set FIELD=VALUE{target.flag}", "dim")
 
 
+_UNSET = (0, -1)
+"""What numbers of an entry are where it says nothing, and something else decides."""
+
+
 def _words(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     if isinstance(value, dict):
-        return ", ".join(f"{key} → {inner or '(root)'}" for key, inner in value.items())
+        return ", ".join(f"{key} → {_words(inner) or '(root)'}" for key, inner in value.items())
     return str(value)
 
 
@@ -151,16 +160,20 @@ def rename(
     local: options.Local = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Give an app another name. Its incidents move along; heals must not be under way."""
+    """Give an app another name. Its incidents move along and keep their ids; heals must not be under way."""
     target = connect(local)
-    found = managing.find(target, name)
+    if name not in target.registry.renamed():
+        managing.find(target, name)  # which says what there is
     if not (yes or as_json):
         confirm(f"Rename {name} to {new_name}, with all its incidents?")
-    moved = managing.rename(target, found, new_name)
+    moved = managing.rename(target, name, new_name)
     if as_json:
         print_document("renamed/1", {"app": new_name, "was": name, "incidents": moved})
         return
-    out.print(plain(f"{name} is {new_name} now; {moved} incidents moved along.", "green"))
+    out.print(
+        plain(f"{name} is {new_name} now; {counted(moved, 'incident')} moved along, with their ids.", "green")
+    )
+    hint(f"Whoever asks for {name} is told of {new_name}.", "dim")
 
 
 @app.command()
@@ -176,7 +189,8 @@ def remove(
         managing.find(target, name)  # which says what there is
     if not (yes or as_json):
         going_on = len(managing.under_way(target, name))
-        heals = f" {going_on} heals are under way, and end at their next step." if going_on else ""
+        heals = counted(going_on, "heal under way ends", "heals under way end")
+        heals = f" {heals} at the next step." if going_on else ""
         confirm(f"Remove {name} with its subscriptions and secrets?{heals}")
     done = managing.remove(target, name)
     if as_json:

@@ -20,6 +20,7 @@ from functions.core.forge.deploy_key import NoDeployKey, public_of
 from functions.core.forge.installation import Installation
 from functions.core.forge.signing import NoSigningKey, SigningKey
 from functions.core.incidents.incident import ErrorClass, Status
+from functions.core.notify.counts import counted
 from functions.core.notify.webhooks import WebhookInvalid, parse
 from functions.core.workflow.errors import AppInvalid
 from functions.harness.interpreters import VERSIONS
@@ -27,7 +28,7 @@ from infra.cli.connect import connect
 from infra.cli.console import err, hint, out, plain, print_document
 from infra.cli.options import AsJson, Local, complete_model
 from infra.cli.retry import AGAIN
-from infra.errors import UserError
+from infra.errors import UserError, why
 from infra.model_check import notes_on_models
 from infra.nearest import unknown
 from infra.registration import AppSecrets, check, register
@@ -186,9 +187,9 @@ class Wanted:
         except AppInvalid as error:
             raise UserError(str(error), "see: selfheal configure --help", exit_code=2) from error
         for approver in app.approvers:
-            if why := never(approver):
+            if problem := never(approver):
                 raise UserError(
-                    f"app {app.name!r}: approver {approver!r} {why}, and could never decide",
+                    f"app {app.name!r}: approver {approver!r} {problem}, and could never decide",
                     "name mail addresses, ARNs of IAM users and roles, or slack:IDs",
                     exit_code=2,
                 )
@@ -332,14 +333,10 @@ def _offer(target: Target, app: App) -> None:
     if over:
         which = "".join(f" --status {status}" for status in sorted(set(over)))
         command = f"selfheal retry --app {app.name}{which}{target.flag}"
-        hint(f"{_counted(len(over))} ended without a fix. To start over: {command}", "dim")
+        hint(f"{counted(len(over), 'incident')} ended without a fix. To start over: {command}", "dim")
     if failed := sum(incident.status is Status.FAILED for incident in every):
         command = f"selfheal redrive --failed --app {app.name}{target.flag}"
-        hint(f"{_counted(failed)} failed. To go on: {command}", "dim")
-
-
-def _counted(number: int) -> str:
-    return f"{number} incident{'' if number == 1 else 's'}"
+        hint(f"{counted(failed, 'incident')} failed. To go on: {command}", "dim")
 
 
 def _field(text: str) -> tuple[str, Any]:
@@ -373,7 +370,7 @@ def _read_file(file: Path | None) -> dict[str, Any]:
         text = file.read_text()
         entry = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {file}: {error}", _ENTRY, exit_code=2) from error
+        raise UserError(f"cannot read {file}: {why(error)}", _ENTRY, exit_code=2) from error
     if not isinstance(entry, dict):
         raise UserError(f"{file}: must hold one JSON object", _ENTRY, exit_code=2)
     return entry
@@ -384,8 +381,9 @@ def _read_secret(file: str | None, what: str) -> str | None:
         return None
     try:
         secret = (sys.stdin.read() if file == "-" else Path(file).read_text()).strip()
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error}", exit_code=2) from error
+    except (OSError, ValueError) as error:
+        then = f"name a file that holds the {what}; - reads it from standard input"
+        raise UserError(f"cannot read {file}: {why(error)}", then, exit_code=2) from error
     if not secret:
-        raise UserError(f"{file}: holds no {what}", exit_code=2)
+        raise UserError(f"{file}: holds no {what}", "put it there, and nothing else", exit_code=2)
     return secret

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from functions.core.notify.counts import counted
 from infra.cli import options, stages
 from infra.cli.connect import AFRESH, place
 from infra.cli.console import confirm, hint, out, plain
@@ -131,7 +132,9 @@ def destroy(
     heals, parameters = deployment.under_way(), deployment.parameters()
     apps = [name for name in parameters if name.startswith(f"{names.registry}/")]
     out.print(plain(f"stack {names.stack}: {'exists' if deployment.machine else 'is gone'}"))
-    out.print(plain(f"{len(apps)} apps with their subscriptions, {len(parameters)} parameters"))
+    out.print(
+        plain(f"{counted(len(apps), 'app')} with subscriptions, {counted(len(parameters), 'parameter')}")
+    )
     out.print(plain(f"heals under way, which are stopped: {len(heals)}"))
     kept = "deleted" if data else "kept; to delete it, too: --data"
     out.print(plain(f"incidents, approvals, artifacts and keys: {kept}"))
@@ -158,4 +161,7 @@ def destroy(
         flag = (" --local" if local else "") + names.flag
         hint(f"To delete what is left: selfheal destroy --data{flag}")
     if left and data:
-        raise UserError(f"{len(left)} resources are left", "delete them by hand: they are listed above")
+        raise UserError(
+            f"{counted(len(left), 'resource is', 'resources are')} left",
+            "delete them by hand: they are listed above",
+        )

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from functions.core.apps.app import App
+from functions.core.notify.counts import counted
 from infra import apps
 from infra.cli import options
-from infra.cli.connect import connect
+from infra.cli.connect import connect, embedded
 from infra.cli.console import command, out, plain, print_document
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
 from infra.doctor import stack as of_stack
-from infra.doctor.checks import CheckResult, examine
+from infra.doctor.checks import CheckResult, Fault, examine
 from infra.doctor.seen import SeenApp, SeenStack
 from infra.errors import UserError
 from infra.target import Target
+
+if TYPE_CHECKING:
+    from infra.local.run import EmbeddedRun
 
 
 def doctor(
@@ -44,19 +48,27 @@ def doctor(
     if as_json:
         print_document("doctor/2", {"app": name, "findings": [asdict(finding) for finding in findings]})
     elif not faults:
-        out.print(plain(f"{len(findings)} checks, nothing found.", "green"))
+        out.print(plain(f"{counted(len(findings), 'check')}, nothing found.", "green"))
     if faults:
-        raise UserError(f"{len(faults)} of {len(findings)} checks found something", faults[0].mend)
+        raise UserError(f"{len(faults)} of {counted(len(findings), 'check')} found something", faults[0].mend)
 
 
 def look(target: Target, name: str | None) -> Iterator[CheckResult]:
     """The deployment's findings, unless one app is asked about; then those of each app, and of its forge."""
+    if target.local:
+        yield from examine((all_parts_run,), embedded())
     if name:
         yield from _of_app(target, apps.find(target, name))
         return
     yield from examine(of_stack.CHECKS, SeenStack(target))
     for app in target.registry.apps():
         yield from _of_app(target, app)
+
+
+def all_parts_run(seen: EmbeddedRun) -> Fault | None:
+    """Model, forge and AWS of the embedded run."""
+    down = " and ".join(seen.dead)
+    return Fault(f"of the embedded run, down: {down}", "selfheal up") if down else None
 
 
 def _of_app(target: Target, app: App) -> Iterator[CheckResult]:

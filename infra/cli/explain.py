@@ -14,11 +14,12 @@ import typer
 from rich.table import Table
 
 from functions.core.incidents.incident import Frame
+from functions.core.notify.counts import counted
 from functions.detect_errors.model import ParsedError, PrintedException
 from functions.detect_errors.read import Reader, reader
-from infra.cli.console import out, plain, print_document
+from infra.cli.console import err, out, plain, print_document
 from infra.cli.options import AsJson
-from infra.errors import UserError
+from infra.errors import Exit, UserError
 from infra.log_text import text_of
 from infra.trial.log import read_whole
 
@@ -50,8 +51,13 @@ def explain(
             for document in _documents(source, judge):
                 print(json.dumps(document))
             return
-        text = text_of(source.read(), "standard input" if file == "-" else file)
+        name, notes = "standard input" if file == "-" else file, list[str]()
+        text = text_of(source.read(), name, notes.append)
     errors = read_whole(judge, text)
+    for note in notes:
+        if not errors:
+            raise UserError(f"{note}, and no error is in them", "give the whole file", exit_code=Exit.USAGE)
+        err.print(plain(note, "yellow"))
     if as_json:
         print_document("explain/1", to_json(errors))
     elif not errors:
@@ -145,7 +151,7 @@ def _frames(title: str, frames: tuple[Frame, ...]) -> None:
     for index, frame in enumerate(frames):
         if half <= index < len(frames) - half:
             if index == half:
-                out.print(plain(f"   ... {len(frames) - 2 * half} frames ...", "dim"))
+                out.print(plain(f"   ... {counted(len(frames) - 2 * half, 'frame')} ...", "dim"))
             continue
         where = f"{frame.file}:{frame.line}" + (f" in {frame.function}" if frame.function else "")
         mark, style = ("app", "cyan") if frame.in_app else ("   ", "dim")

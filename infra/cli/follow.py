@@ -11,13 +11,14 @@ from rich.text import Text
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.times import duration
 from functions.core.workflow.history import Visit
-from infra.cli.console import out, plain, status_text
+from infra.cli.console import hint, out, plain, status_text
 from infra.cli.history import read_history
 from infra.target import Target
 
 _POLL_SECONDS = 1.0
 
-Shown = set[tuple[str, datetime]]
+Shown = set[tuple[str, datetime, int]]
+_MARKS = {"done": Text("✔ ", "green"), "running": Text("… ", "yellow"), "failed": Text("✘ ", "bold red")}
 
 
 def following(
@@ -43,19 +44,24 @@ def following(
             if incident.status is not told:
                 out.print(Text("  ") + status_text(incident.status))
                 told = incident.status
+                if told is Status.AWAITING_APPROVAL:
+                    hint(f"  people decide: selfheal show {incident.incident_id}{target.flag}", "dim")
         if until(incident):
             return incident
         sleep(_POLL_SECONDS)
 
 
 def _print_new(visits: list[Visit], shown: Shown) -> None:
+    """States that are over, and of the one that is not, each try that failed."""
     for visit in visits:
-        key = (visit.state, visit.entered)
-        if visit.outcome != "running" and visit.kind != "Choice" and key not in shown:
-            shown.add(key)
-            mark = Text("✔ ", "green") if visit.outcome == "done" else Text("✘ ", "bold red")
-            took = duration(visit.seconds(datetime.now(UTC)))
-            line = mark + plain(f"{visit.entered:%H:%M:%S}  {visit.state}  {took}")
-            if visit.error:
-                line += plain(f"  {visit.error}: {visit.cause}", "dim")
-            out.print(line, soft_wrap=True)
+        running = visit.outcome == "running"
+        key = (visit.state, visit.entered, visit.failed_tries if running else -1)
+        if visit.kind == "Choice" or key in shown or (running and not visit.failed_tries):
+            continue
+        shown.add(key)
+        took = duration(visit.seconds(datetime.now(UTC)))
+        line = _MARKS[visit.outcome] + plain(f"{visit.entered:%H:%M:%S}  {visit.state}  {took}")
+        if visit.error:
+            when = {"done": "before that, ", "running": "is tried again after "}.get(visit.outcome, "")
+            line += plain(f"  {when}{visit.error}: {visit.cause}", "dim")
+        out.print(line, soft_wrap=True)

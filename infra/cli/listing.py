@@ -12,6 +12,7 @@ from rich.text import Text
 
 from functions.core.incidents.incident import Incident
 from functions.core.incidents.table import LISTED
+from functions.core.notify.counts import counted
 from infra.cli import options
 from infra.cli.connect import connect
 from infra.cli.console import ago, command, out, plain, print_document, status_text
@@ -84,7 +85,7 @@ def listed(selection: Selection, target: Target, wanted: Filter) -> RenderableTy
 
 def totals(selection: Selection) -> Text:
     """`812 incidents: 3 FAILED, 809 RESOLVED; 50 of them shown, all with --all`."""
-    line = plain(f"{selection.total:,} incident{'s' if selection.total > 1 else ''}: ", "dim")
+    line = plain(f"{counted(selection.total, 'incident')}: ", "dim")
     for number, (status, count) in enumerate(selection.by_status.items()):
         line += plain(", " if number else "", "dim") + plain(f"{count:,} ") + status_text(status)
     if hidden := selection.total - len(selection.shown):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli.console import command, out, plain
+from infra.cli.options import complete_own
 from infra.errors import Exit, UserError
 from infra.log_text import text_of
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Try it with a service of your own, on the embedded run.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="APP", help="Name of an app that was added.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="APP", help="Name of an app that was added.", autocompletion=complete_own),
+]
 
 
 @app.command()
@@ -76,9 +80,12 @@ def invoke(
         text = Path(event[1:]).read_text() if event.startswith("@") else event
         parsed: Any = json.loads(text)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"the event is no JSON: {error}", "such as '{\"key\": 1}'", exit_code=Exit.USAGE
-        ) from error
+        why = (
+            f"{event[1:]}: {error.strerror}"
+            if isinstance(error, OSError)
+            else f"the event is no JSON: {error}"
+        )
+        raise UserError(why, "such as '{\"key\": 1}', or @FILE", exit_code=Exit.USAGE) from error
     run = _running()
     function, target = function_of(run, name), run.target()
     lambda_ = target.session.client("lambda")
@@ -115,7 +122,7 @@ def log(
         raise UserError(
             f"{file}: {error.strerror}", "name a file that you may read", exit_code=Exit.USAGE
         ) from error
-    text = text_of(data, str(file))
+    text = text_of(data, str(file), lambda said: out.print(plain(said, "yellow")))
     write(_running(), name, text)
     if read_whole(reader(()), text):
         _watch(name)

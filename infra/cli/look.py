@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from functions.core.notify.counts import counted
 from functions.core.notify.times import duration
 from functions.core.workflow.history import Visit
 from infra.cli.connect import connect
@@ -56,7 +57,7 @@ def history(
     out.print(Text())
     if incident.reason:
         out.print(plain(f"{incident.reason}\n"))
-    out.print(what_next(incident, target.flag))
+    out.print(what_next(incident, target.flag, f"selfheal history {incident.incident_id}"))
 
 
 def history_table(rows: list[Visit], now: datetime) -> Table:
@@ -65,7 +66,7 @@ def history_table(rows: list[Visit], now: datetime) -> Table:
     longest = max((row.seconds(now) for row in shown), default=0) or 1
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for column in ("", "state", "time", "", "notes"):
-        table.add_column(column, justify="right" if column == "time" else "left")
+        table.add_column(column, justify="right" if column == "time" else "left", overflow="fold")
     marks = {
         "done": Text("✔", "green"),
         "failed": Text("✘", "bold red"),
@@ -88,7 +89,7 @@ def _notes(row: Visit) -> Text:
     if row.redrive:
         notes.append(f"redrive {row.redrive}  ", "cyan")
     if row.tries > 1:
-        notes.append(f"{row.tries - 1} retries  ", "yellow")
+        notes.append(f"{counted(row.tries - 1, 'retry', 'retries')}  ", "yellow")
     if row.error:
         notes.append(plain(f"{row.error}: {row.cause}", "red" if row.outcome == "failed" else "dim"))
     if row.log_url:

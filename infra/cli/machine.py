@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.rule import Rule
 
+from functions.core.notify.counts import counted
 from infra.cli.console import command, hint, out, plain, print_document
 from infra.cli.options import AsJson
 from infra.nearest import unknown
@@ -43,7 +44,7 @@ def up() -> None:
     target = connect(local=True)
     out.print(plain("It runs already." if again and before and not before.dead else "It runs.", "green"))
     if again and (kept := len(target.incidents.ids())):
-        out.print(plain(f"  {kept} incident{'s' if kept > 1 else ''} from before", "dim"))
+        out.print(plain(f"  {counted(kept, 'incident')} from before", "dim"))
     rows = (
         ("forge", f"{found.forge_url}/{run.SAMPLE_SLUG}"),
         ("its password", f"in {found.home}/forge-token, with any name: to clone and to push"),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functions.core.approval.decisions import REJECT_REASONS
 from functions.core.apps.modes import OBSERVES, Mode
 from functions.core.incidents.incident import Incident, Status
+from functions.core.notify.times import said_of
 from functions.core.workflow.tracking import next_look
 from functions.report_failure.failure import STOPPED_BEFORE
 from functions.track_pull_requests.deployment import DRAIN
@@ -109,7 +110,7 @@ def _failed(incident: Incident) -> tuple[NextStep, ...]:
     name = incident.incident_id
     if incident.reason.startswith(STOPPED_BEFORE):
         return (NextStep("let healing go on, which resumes this heal where it was", "selfheal start"),)
-    until = f", until {incident.redrivable_until[:16]} UTC" if incident.redrivable_until else ""
+    until = f", until {said_of(incident.redrivable_until)}" if incident.redrivable_until else ""
     return (
         NextStep("see where and why", f"selfheal history {name}"),
         NextStep(

@@ -49,6 +49,12 @@ def complete_app(context: typer.Context, incomplete: str) -> list[str]:
     return _silently(lambda: _starting(_target(context).app_names(), incomplete))
 
 
+def complete_own(incomplete: str) -> list[str]:
+    from infra.cli.connect import connect
+
+    return _silently(lambda: _starting(connect(local=True).app_names(), incomplete))
+
+
 def complete_model(incomplete: str) -> list[str]:
     return _starting(ids(), incomplete)
 

@@ -9,6 +9,7 @@ import typer
 from rich.rule import Rule
 from rich.table import Table
 
+from functions.core.notify.counts import counted
 from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.heal import Heal
 from infra.cli.connect import connect
@@ -48,9 +49,10 @@ def prompt(
 
 
 def _show(document: dict[str, Any]) -> None:
-    counted = document.get("counted_tokens")
-    exact = f", {counted:,} as the provider counts" if counted else ""
-    head = f"attempt {document['attempt']}, {document['model']}, about {document['tokens']:,} tokens{exact}"
+    billed = document.get("counted_tokens")
+    exact = f", {billed:,} as the provider counts" if billed else ""
+    tokens = counted(document["tokens"], "token")
+    head = f"attempt {document['attempt']}, {document['model']}, about {tokens}{exact}"
     out.print(plain(head, "bold"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("tokens", justify="right")

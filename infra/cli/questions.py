@@ -16,6 +16,7 @@ from functions.core.apps.discovery import REPOSITORY, covers
 from functions.core.apps.families import ANY, LONGEST_NAME
 from functions.core.forge.deploy_key import DeployKey, NoDeployKey
 from functions.core.forge.signing import NoSigningKey, SigningKey
+from functions.core.notify.counts import counted
 from functions.core.workflow.errors import AppInvalid
 from infra.cli.console import out, plain
 from infra.cli.tagged import families, tagged
@@ -23,6 +24,7 @@ from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
 from infra.doctor.checks import Check, Moot
 from infra.doctor.seen import SeenApp
+from infra.errors import why
 from infra.model_check import notes_on_models
 from infra.subscription import OwnLogGroup, checked_log_group
 from infra.target import Target
@@ -160,7 +162,7 @@ def _deploy_key(draft: Draft, file: str) -> str:
         app = _told_to_forge(draft, deploy_key=True)
         key = DeployKey.of(app or draft.app(deploy_key=True), _read(file))
     except (AppInvalid, NoDeployKey, OSError) as error:
-        return str(error)
+        return why(error)
     return (of_forge.look(app, draft.token, draft.target.flag, key).by_key or "") if app else ""
 
 
@@ -168,7 +170,7 @@ def _signing_key(draft: Draft, file: str) -> str:
     try:
         SigningKey.from_text(_read(file))
     except (NoSigningKey, OSError) as error:
-        return str(error)
+        return why(error)
     return ""
 
 
@@ -176,14 +178,14 @@ def _secret(draft: Draft, file: str) -> str:
     try:
         return "" if _read(file).strip() else "it is empty"
     except OSError as error:
-        return str(error)
+        return why(error)
 
 
 def _approvers(draft: Draft, people: Sequence[str]) -> str:
     """Somebody who could never decide would be waited for in vain."""
     for one in people:
-        if why := never(one):
-            return f"{one} {why}"
+        if problem := never(one):
+            return f"{one} {problem}"
         if only_signed_in(one):
             later = f"selfheal configure {draft.name} --set 'approvers=[\"{one}\"]'{draft.target.flag}"
             return (
@@ -251,7 +253,7 @@ def _family(draft: Draft, repository: str) -> str:
         return problem
     app = draft.app(repository=repository)
     covered = sorted(name for name, tag in tagged(draft.target).items() if covers(app, tag))
-    found = f"{len(covered)} functions are tagged for it: {', '.join(covered[:5])}"
+    found = f"{counted(len(covered), 'function is', 'functions are')} tagged for it: {', '.join(covered[:5])}"
     out.print(plain(found if covered else f"No function is tagged {REPOSITORY} for it yet.", "dim"))
     return ""
 

@@ -11,6 +11,7 @@ import typer
 from botocore.exceptions import ClientError
 
 from functions.core.incidents.incident import Incident, Status
+from functions.core.notify.counts import counted
 from functions.core.workflow.lifetimes import REDRIVE_DAYS
 from functions.report_failure.failure import FAILURES, failed_step
 from infra.cli import options
@@ -96,7 +97,7 @@ def redrive(
     one = target.incident(incident_id) if incident_id else None
     rows = [one] if one else _failed(target, filters)
     if len(rows) > 1 and not (yes or dry_run or as_json):
-        confirm(f"Redrive {len(rows)} heals, so far as they can be?")
+        confirm(f"Redrive {counted(len(rows), 'heal')}, so far as they can be?")
     done = []
     for candidate, redriven in redrive_all(target, rows, state or "", per_minute, dry_run=dry_run):
         done.append((candidate, redriven))

@@ -10,10 +10,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from functions.core.notify.counts import counted
 from functions.core.workflow.errors import AppInvalid
 from infra.cli import try_
 from infra.cli.console import err, out, plain, print_document
 from infra.cli.options import AsJson
+from infra.cli.report import diff
 from infra.errors import UserError
 from infra.log_text import text_of
 
@@ -95,12 +97,12 @@ def _texts(logs: Path) -> Iterator[str]:
     if not files:
         raise UserError(f"{logs} holds no files", "give a log file, or a directory of them", exit_code=2)
     for file in files:
-        yield text_of(try_.read(str(file), "LOGS"), str(file))
+        yield text_of(try_.read(str(file), "LOGS"), str(file), _progress)
 
 
 def _show(row: Replayed, free: bool) -> None:
     incident, trial = row.incident, row.trial
-    seen = f"  seen {_count(incident.occurrences, 'time')}, {row.place or 'in no file of the repository'}"
+    seen = f"  seen {counted(incident.occurrences, 'time')}, {row.place or 'in no file of the repository'}"
     out.print(Text("\n") + plain(incident.title, "bold") + plain(seen, "dim"))
     said = "would be asked about" if row.healed else trial.outcome
     cost = "" if free else f", ${trial.cost_usd:.4f}"
@@ -109,10 +111,12 @@ def _show(row: Replayed, free: bool) -> None:
         out.print(plain(f"  people: {row.fixed_by.sha[:12]} {row.fixed_by.said}"))
     if row.comparison:
         _compare(row.comparison)
+    elif row.fixed_by:
+        out.print(diff(row.fixed_by.text))
 
 
 def _compare(found: FixComparison) -> None:
-    calls = _count(found.calls, "call")
+    calls = counted(found.calls, "call")
     said = f"ours does as theirs in {found.alike} of {calls}" if found.calls else "no call was seen with both"
     out.print(plain(f"  {said}"))
     if found.differing:
@@ -128,16 +132,12 @@ def _sum_up(rows: list[Replayed], left: int, free: bool) -> None:
     healed, fixed = (sum(found) for found in ((r.healed for r in rows), (bool(r.fixed_by) for r in rows)))
     compared = [row.comparison for row in rows if row.comparison]
     alike = sum(0 < found.calls == found.alike for found in compared)
-    seen = _count(sum(row.incident.occurrences for row in rows), "time")
+    seen = counted(sum(row.incident.occurrences for row in rows), "time")
     cost = "nothing: the built-in rules answer" if free else f"${sum(row.trial.cost_usd for row in rows):.4f}"
     out.print(Text())
-    out.print(plain(f"would be asked about: {healed} of {_count(len(rows), 'error')}, seen {seen}"))
+    out.print(plain(f"would be asked about: {healed} of {counted(len(rows), 'error')}, seen {seen}"))
     out.print(plain(f"cost: {cost}"))
     out.print(plain(f"fixed by people since: {fixed}; ours does the same in {alike} of {len(compared)}"))
     if left:
         more = f"more with --limit {len(rows) + left}"
-        out.print(plain(f"left out: {_count(left, 'error')} that were seen less often; {more}"))
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+        out.print(plain(f"left out: {counted(left, 'error')}, seen less often; {more}"))

@@ -19,6 +19,8 @@ from functions.core.approval.approvals import Approval, ApprovalStatus
 from functions.core.approval.approvers import EVERYBODY, with_links
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
+from functions.core.notify.counts import counted
+from functions.core.notify.times import said_of
 from functions.core.untrusted import hidden
 from functions.core.workflow.artifacts import Artifact, Artifacts
 from functions.core.workflow.evidence import Evidence
@@ -184,9 +186,12 @@ def render(report: IncidentReport) -> RenderableType:
     return Group(*parts)
 
 
-def what_next(incident: Incident, flag: str) -> RenderableType:
-    """What the heal's end left to people, in its own words, and what else can be done: each command once."""
-    found, advice = next_steps(incident, flag), incident.next_action
+def what_next(incident: Incident, flag: str, here: str = "") -> RenderableType:
+    """What the heal's end left to people, in its own words, and what else can be done: each command once.
+
+    here: the command that says so, which is not named as the next one."""
+    found = [step for step in next_steps(incident, flag) if not here or step.command != f"{here}{flag}"]
+    advice = incident.next_action
     bare = [step.command.removesuffix(flag) for step in found]
     if advice in ("", REVIEW_AND_MERGE, DEPLOY, *bare):
         return steps(found)
@@ -236,7 +241,7 @@ def traceback(incident: Incident) -> RenderableType:
     left = len(lines) - _SAMPLE_HEAD - _SAMPLE_TAIL
     if left > 0:
         whole = command(f"selfheal show {incident.incident_id} --json")
-        note = f"… {left} lines are left out here; all of them: {whole}"
+        note = f"… {counted(left, 'line is', 'lines are')} left out here; all of them: {whole}"
         lines = [*lines[:_SAMPLE_HEAD], note, *lines[-_SAMPLE_TAIL:]]
     return plain("\n".join(lines))
 
@@ -262,8 +267,8 @@ def facts(
     grid.add_row("status", status_text(incident.status))
     grid.add_row("app", plain(incident.app))
     grid.add_row("class", plain(f"{incident.error_class}: {incident.class_reason}"))
-    grid.add_row("seen", plain(f"{max(1, incident.occurrences)} ×, first {incident.first_seen}"))
-    grid.add_row("last", plain(f"{incident.last_seen} ({ago(incident.last_seen)})"))
+    grid.add_row("seen", plain(f"{max(1, incident.occurrences)} ×, first {_time(incident.first_seen)}"))
+    grid.add_row("last", plain(f"{_time(incident.last_seen)} ({ago(incident.last_seen)})"))
     for name, value in (
         ("where", _where(incident)),
         ("not", ", ".join(f"line {line} in {twin}" for line, twin in sorted(incident.twins.items()))),
@@ -298,13 +303,18 @@ def _answered(answer: dict[str, Any] | None) -> str:
     return "; ".join(filter(None, (told, answer["note"])))
 
 
+def _time(text: str) -> str:
+    return said_of(text, form="%Y-%m-%d %H:%M:%S")
+
+
 def _cost(incident: Incident, answer: dict[str, Any] | None) -> str:
     """What the heal cost; of a model that costs nothing, what its budget was charged with."""
     if not incident.attempts:
         return ""
     if answer and answer["cost_usd"] != answer["list_price_usd"]:
         return f"nothing; counted as ${answer['list_price_usd']:.4f}, the list price of the model asked for"
-    return f"${incident.cost_usd:.4f} at list prices, or the app's own"
+    cost = f"${incident.cost_usd:.4f}" if incident.cost_usd else "nothing"
+    return f"{cost} at list prices, or the app's own"
 
 
 def _python(found: dict[str, str] | None) -> str:

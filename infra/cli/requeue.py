@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.core.incidents.incident import Status
+from functions.core.notify.counts import counted
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
 from infra.cli.options import AsJson, Local
@@ -50,8 +51,8 @@ def requeue(local: Local = False, as_json: AsJson = False) -> None:
     else:
         out.print(
             plain(
-                f"put back: {result.detections} log deliveries, {result.heals} heals,"
-                f" {result.failure_reports} failure reports"
+                f"put back: {counted(result.detections, 'log delivery', 'log deliveries')},"
+                f" {counted(result.heals, 'heal')}, {counted(result.failure_reports, 'failure report')}"
             )
         )
     if result.failed_again:

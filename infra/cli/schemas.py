@@ -227,7 +227,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
                 occurrences=COUNT,
                 healed=FLAG,
                 cost_usd=NUMBER,
-                fixed_by=maybe(record(commit=TEXT, said=TEXT)),
+                fixed_by=maybe(record(commit=TEXT, said=TEXT, diff=TEXT)),
                 comparison=maybe(record(alike=COUNT, calls=COUNT, differing=several(ANY))),
                 trial=ANY,
             )

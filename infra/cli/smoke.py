@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from functions.core.notify.counts import counted
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
 from infra.cli.decide import identity
@@ -32,6 +33,6 @@ def smoke(local: Local = False, as_json: AsJson = False) -> None:
         print_document("smoke/1", {"checks": [asdict(check) for check in checks]})
     if failed := [check.name for check in checks if not check.passed]:
         raise UserError(
-            f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}",
+            f"{len(failed)} of {counted(len(checks), 'check')} failed: {', '.join(failed)}",
             "look at the log groups of these functions, and deploy again once the cause is mended",
         )

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from functions.core.incidents.incident import Incident
+from functions.core.notify.times import duration
 from infra.cli import options
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
@@ -52,9 +53,8 @@ def rendered(found: dict[str, Any], width: int = _WIDE) -> RenderableType:
     for name in ("by_app", "by_class", "by_confidence"):
         if len(found[name]) > 1:
             parts += [Text(), _counts(name.removeprefix("by_"), found[name], wide)]
-    times = ", ".join(
-        f"{name} {value:g} h" for name, value in found["median_hours"].items() if value is not None
-    )
+    hours = ((name, value) for name, value in found["median_hours"].items() if value is not None)
+    times = ", ".join(f"{name} {duration(3600 * value)}" for name, value in hours)
     per_fix = found["usd_per_merged_fix"]
     spent = f"spent ${found['usd']:.2f}" + ("" if per_fix is None else f", ${per_fix:.2f} per merged fix")
     abstained = ", ".join(f"{reason} {count}" for reason, count in found["abstained"].items())

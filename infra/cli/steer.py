@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from functions.core.incidents.incident import Incident, Status
+from functions.core.notify.counts import counted
 from functions.report_failure.failure import STOPPED, STOPPED_BEFORE
 from infra.cli import options
 from infra.cli.connect import connect
@@ -38,7 +39,9 @@ def stop(
         return
     out.print(plain("All healing is stopped: no step of any heal begins any more.", "yellow"))
     if under_way:
-        out.print(plain(f"{len(under_way)} heals are under way; each ends at its next step."))
+        out.print(
+            plain(f"{counted(len(under_way), 'heal is', 'heals are')} under way; each ends at its next step.")
+        )
     hint(f"Go on with: selfheal start{target.flag}")
 
 

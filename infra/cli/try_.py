@@ -14,6 +14,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from functions.core.notify.counts import counted
 from functions.core.notify.times import duration
 from functions.core.workflow.errors import AppInvalid, SelfHealError
 from infra.cli.console import err, hint, out, plain, print_document
@@ -119,7 +120,7 @@ def _run(
 
     if log == "-" and answer == "-":
         raise UserError("--log and --answer cannot both be standard input", "give one as a file", exit_code=2)
-    text = text_of(read(log, "--log"), str(log))
+    text = text_of(read(log, "--log"), str(log), progress)
     given = None if answer is None else read(answer, "--answer")
     asked = None if answer is not None else connect(model)
     fields = entry_of(entry) if entry else None
@@ -189,7 +190,7 @@ def _show(trial: Trial) -> None:
         where = f"{frame.file}:{frame.line} in {frame.function}"
         out.print(plain(f"  {where}", "" if path else "dim") + plain(f" → {path}" if path else "", "cyan"))
     if trial.context and trial.prompt:
-        out.print(Rule(plain(f"prompt, {trial.prompt.tokens:,} tokens"), align="left", style="dim"))
+        out.print(Rule(plain(f"prompt, {counted(trial.prompt.tokens, 'token')}"), align="left", style="dim"))
         table = Table(box=None, pad_edge=False, padding=(0, 2), show_header=False)
         table.add_column(justify="right")
         for part in trial.context.parts:

@@ -85,7 +85,8 @@ def forge_can_be_reached(seen: ForgeSeen) -> Fault | None:
     """From here; the functions ask from Lambda."""
     if not seen.unreachable:
         return None
-    return Fault(seen.unreachable, f"curl --head {seen.app.forge_api}")
+    here = "--local" in seen.flag
+    return Fault(seen.unreachable, "selfheal up" if here else f"curl --head {seen.app.forge_api}")
 
 
 def token_is_accepted(seen: ForgeSeen) -> Fault | None:

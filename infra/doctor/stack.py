@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from functions.core.notify.counts import counted
 from infra.doctor.checks import Check, Fault
 
 LEAST_CONCURRENCY = 200
@@ -114,7 +115,11 @@ def somebody_is_told(seen: StackSeen) -> Fault | None:
     if seen.subscribers["confirmed"]:
         return None
     pending = seen.subscribers["pending"]
-    detail = f"{pending} subscriptions wait to be confirmed" if pending else "the topic has no subscription"
+    detail = (
+        f"{counted(pending, 'subscription waits', 'subscriptions wait')} to be confirmed"
+        if pending
+        else "the topic has no subscription"
+    )
     return Fault(
         detail,
         f"aws sns subscribe --topic-arn {seen.topic_arn} --protocol email --notification-endpoint ADDRESS",

@@ -79,27 +79,11 @@ class Inbox:
         for topic in self._all:
             self._topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
-    def close(self) -> None:
-        """Receive nothing more, and forget what came."""
-        arn = self._arn(self._url)
-        for topic in self._all:
-            for found in self._topics.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
-                if found["Endpoint"] == arn:
-                    self._topics.unsubscribe(SubscriptionArn=found["SubscriptionArn"])
-        self._queues.delete_queue(QueueUrl=self._url)
-
     def read(self) -> list[Mail]:
         """What was sent since it was opened, oldest first; reading keeps it."""
         # Each is hidden for a second once read: that ends the loop, and lets the next look see all again.
         found = {message["MessageId"]: _mail(message) for message in self._receive(hidden_seconds=1)}
         return sorted(found.values(), key=lambda mail: mail.sent)
-
-    def take(self) -> list[Mail]:
-        """What was sent since the last look, oldest first; each is taken once."""
-        taken = list(self._receive(hidden_seconds=30))
-        for message in taken:
-            self._queues.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-        return sorted(map(_mail, taken), key=lambda mail: mail.sent)
 
     def _receive(self, hidden_seconds: int) -> Iterator[MessageTypeDef]:
         url = self._url

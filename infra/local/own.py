@@ -68,17 +68,19 @@ def add(
             sha = commit
         if handler:
             deploy_function(run.target(), name, handler, _zip(tree / root))
+    known = run.target().registry.entries().get(name)
     app = App(
         name=name,
         log_groups=(f"/aws/lambda/{name}",),
         repository=f"{run.forge_url}/{slug}.git",
         forge_api=f"{run.forge_url}/api/v3",
-        source_roots={"/var/task": root, "/app": ""},
-        revision=sha,
         reviewers=("reviewer",),
         approvers=run.approvers(),
         prices=run.prices(),
     )
+    # What was configured since it was first added stays.
+    app = known if isinstance(known, App) and known.repository == app.repository else app
+    app = replace(app, source_roots={"/var/task": root, "/app": ""}, revision=sha)
     run.log_group(app.log_groups[0])
     register(run.target(), app, AppSecrets((Path(run.home) / "forge-token").read_text()))
     changed = bool(commit and _git(path, "status", "--porcelain", "--untracked-files=no"))
@@ -87,7 +89,8 @@ def add(
 
 def deploy(run: EmbeddedRun, name: str) -> str:
     """Deploy what an app's branch is on the forge, as its team would: its function, where it has
-    one here, and the revision that its entry names; which commit that is. Raises UserError."""
+    one here, and the revision that its entry names; which commit that is. What was merged is looked at
+    then, as the schedule would within a quarter of an hour. Raises UserError."""
     app = apps.find(run.target(), name)
     bare = _bare(run, app.slug)
     if not bare.is_dir():
@@ -100,6 +103,7 @@ def deploy(run: EmbeddedRun, name: str) -> str:
         _checkout(bare, sha, tree)
         deploy_function(run.target(), function, handler, _zip(tree / app.source_roots.get("/var/task", "")))
     write_entry(run.target(), replace(app, revision=sha))
+    run.look_at_pull_requests()
     return sha
 
 

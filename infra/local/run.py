@@ -119,6 +119,12 @@ class EmbeddedRun:
         with suppress(logs.exceptions.ResourceAlreadyExistsException):
             logs.create_log_group(logGroupName=name)
 
+    def look_at_pull_requests(self) -> None:
+        """Have what became of them, and whether fixes run, looked at now, as the schedule would."""
+        target = self.target()
+        tracker = f"{target.names.function('track_pull_requests')}:live"
+        target.session.client("lambda").invoke(FunctionName=tracker, Payload=b"{}")
+
     def memory(self) -> int:
         """Bytes that all its processes take now, Lambda workers included."""
         return memory(list(self.processes.values()))
@@ -346,14 +352,3 @@ def _zip(package: Path) -> bytes:
         for path in sorted(package.rglob("*.py")):
             archive.write(path, path.relative_to(package.parent))
     return buffer.getvalue()
-
-
-def stop_forge(run: EmbeddedRun) -> None:
-    """Take the forge down, as an outage would."""
-    run.processes["forge"].stop()
-
-
-def restart_forge(run: EmbeddedRun) -> None:
-    """Bring the forge back at the address it had."""
-    run.processes["forge"] = _start(run, "forge", 1.0)
-    run.save()

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from infra.errors import Exit, UserError
+from infra.errors import Exit, UserError, why
 from infra.packaging import ROOT
 
 SETTINGS = ROOT / "infra" / "cdk.json"
@@ -33,7 +33,7 @@ def settings() -> dict[str, str]:
         context: Any = json.loads(SETTINGS.read_text()).get("context", {})
         return {name: _text(value) for name, value in context.items() if value is not None}
     except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"cannot read {SETTINGS}: {error}", exit_code=Exit.USAGE) from error
+        raise UserError(f"cannot read {SETTINGS}: {why(error)}", exit_code=Exit.USAGE) from error
 
 
 def _text(value: Any) -> str:

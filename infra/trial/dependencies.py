@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from functions.core.notify.counts import counted
 from functions.core.untrusted.redaction import redact
 from functions.install_dependencies.install import (
     Installed,
@@ -79,7 +80,7 @@ def _cached(
     digest = asked.digest(target(python, as_of=as_of))
     kept = cache / "dependencies" / f"{digest}.tar.gz"
     if (known := _read(kept)) is not None:
-        progress(f"dependencies: {known.packages} packages, kept from an earlier trial")
+        progress(f"dependencies: {counted(known.packages, 'package')}, kept from an earlier trial")
         return known
     done = install(asked, python, environment, as_of=as_of, cache=str(cache / "uv"), progress=progress)
     # A cache that cannot be written costs time only.

@@ -26,6 +26,14 @@ class HumanFix:
     """Date, author and subject."""
     diff: bytes
 
+    @property
+    def text(self) -> str:
+        """The diff, for reading."""
+        return self.diff.decode(errors="replace")
+
+    def to_json(self) -> dict[str, str]:
+        return {"commit": self.sha, "said": self.said, "diff": self.text}
+
 
 def changes(source: LocalSource, until: str, path: str, line: int) -> Iterator[HumanFix]:
     """The commits between the source's and `until` that changed the function around a line of the source,

@@ -71,7 +71,7 @@ class Replayed:
             "place": self.place,
             "healed": self.healed,
             "cost_usd": round(self.trial.cost_usd, 6),
-            "fixed_by": {"commit": fixed.sha, "said": fixed.said} if fixed else None,
+            "fixed_by": fixed.to_json() if fixed else None,
             "comparison": self.comparison.to_json() if self.comparison else None,
             "trial": self.trial.to_json(),
         }

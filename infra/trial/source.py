@@ -14,6 +14,7 @@ from pathlib import Path
 from git import Git
 from git.exc import GitCommandError, GitCommandNotFound
 
+from functions.core.notify.counts import counted
 from functions.core.source.archive import DEFAULT_LIMITS, Member, members_of
 from functions.core.source.commit_tree import tree_of_commit
 from infra.errors import UserError
@@ -78,9 +79,8 @@ def read_source(path: Path, rev: str | None = None, but: Sequence[str] = ()) -> 
     if not members:
         raise UserError(f"{path}: no files at {rev or 'HEAD'}", "check PATH and --rev", exit_code=2)
     below = "" if tree == sha else f" below {tree.partition(':')[2]}"
-    described = (
-        f"{len(members):,} files{below} at {rev or 'HEAD'} ({sha[:12]}); the work tree is not looked at"
-    )
+    files = counted(len(members), "file")
+    described = f"{files}{below} at {rev or 'HEAD'} ({sha[:12]}); the work tree is not looked at"
     return LocalSource(root, members, sha, described, committed)
 
 
@@ -123,7 +123,8 @@ def _directory(root: Path, why: str, but: Set[Path]) -> LocalSource:
     members = tuple(member for member in found if root / member.path not in but)
     if not members:
         raise UserError(f"{root} {why} and holds no files", "give the path of a repository", exit_code=2)
-    return LocalSource(root, members, NO_COMMIT, f"{len(members):,} files as they are: {root}{os.sep} {why}")
+    files = counted(len(members), "file as it is", "files as they are")
+    return LocalSource(root, members, NO_COMMIT, f"{files}: {root}{os.sep} {why}")
 
 
 def _bounded(members: Iterable[Member]) -> Iterator[Member]:

@@ -20,6 +20,7 @@ from functions.core.model.budget import Commitment
 from functions.core.model.journal import Journal
 from functions.core.model.limits import Window, window_of
 from functions.core.model.requests import RequestOptions
+from functions.core.notify.counts import counted
 from functions.core.source.python import Python
 from functions.core.untrusted.redaction import redact
 from functions.core.workflow.errors import SelfHealError
@@ -153,7 +154,7 @@ class Desk:
 
     def validate(self, proposal: Proposal) -> Validation:
         given = self.dependencies
-        self.progress(f"validating: {len(proposal.edits)} edit(s), in the sandbox")
+        self.progress(f"validating: {counted(len(proposal.edits), 'edit')}, in the sandbox")
         context = ValidationContext(self.incident, self.app, python=self.python, lost=given.lost)
         return validate(
             self.tree,
@@ -232,7 +233,7 @@ def try_error(
     prompt = draft.prompt(context, window)
     frames = tuple(_mapped(incident.frames, context.frames))
     trial = Trial("abstained", "", frames, context, prompt, python=desk.python)
-    progress(f"prompt: {prompt.tokens:,} tokens, source in {len(context.parts)} parts")
+    progress(f"prompt: {counted(prompt.tokens, 'token')}, source in {counted(len(context.parts), 'part')}")
     budget = _Free()
     try:
         if answer is not None:

@@ -35,13 +35,13 @@ from functions.propose_patch.fit import PromptParts
 from functions.propose_patch.prompt import build_prompt
 from functions.propose_patch.repository import SourceTree
 from infra.catalog import FUNCTIONS
-from infra.local.forge.server import ForgeServer
 from infra.local.runner import LocalRunner
 from infra.trial.log import read_log
 from infra.trial.model import connect
 from infra.trial.source import NO_COMMIT, LocalSource
 from infra.trial.trial import app_for, run_trial
 from tests import crash_corpus
+from tests.fakes.forge import Forge
 from tests.origins import COLLECTIONS, Figure, cases, figure
 
 ROOT = Path(__file__).parents[2]
@@ -251,7 +251,7 @@ def fetch() -> bool:
             path = work / f"package_{number % 50}" / f"module_{number}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"def function_{number}(value):\n    return value + {number}\n\n\n" * 25)
-        forge = ForgeServer(Path(directory) / "forge", token)
+        forge = Forge(Path(directory) / "forge", token)
         forge.create_repository("bench/large", work)
         forge.start()
         try:

@@ -27,9 +27,9 @@ from typing import Any
 
 from functions.harness.interpreters import find, missing
 from infra.app import use_bundled_node
-from infra.diagram import DEFINITION
 from infra.packaging import ROOT
 from tests.statemachine.conftest import ENTERED, evaluator, walker
+from tests.statemachine.diagram import DEFINITION
 from tests.statemachine.paths import PATHS, START
 from tests.statemachine.verify_aws import problem, request, visits
 

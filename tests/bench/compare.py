@@ -1,6 +1,6 @@
 """What two checkouts do otherwise, for a change that should not show.
 
-    python tests/bench/compare.py OTHER [WHAT ...]
+    python tests/bench/compare.py OTHER [WHAT ...] [--most N]
 
 OTHER is a checkout; this Python runs both. Compared are, each line by line:
 
@@ -8,7 +8,8 @@ OTHER is a checkout; this Python runs both. Compared are, each line by line:
     template    the synthesised stack, without the hashes of its packages
     recognised  what `explain` makes of the corpus of log texts
     read        what the gates that only read say of the corpus of harmful patches
-    judged      what all gates say of the right fixes and of one collection of these patches
+    judged      what all gates say of the right fixes and of these patches: a minute for every three on a busy
+                machine, so of 24 of them, taken evenly, if --most says nothing else
     repaired    what the embedded model answers to the corpus of crashes
 
 Exit code 1 where something differs.
@@ -82,7 +83,10 @@ def read() -> Iterator[str]:
 def judged() -> Iterator[str]:
     from tests import harm
 
-    for one in (*map(harm.right, harm.repositories()), *harm.patches("unseen")):
+    given = [*map(harm.right, harm.repositories())]
+    given += [one for name in harm.COLLECTIONS for one in harm.patches(name)]
+    most = int(os.environ["COMPARED_MOST"])
+    for one in given[:: -(-len(given) // most)]:
         evidence = harm.judged(one).evidence
         asked = len(evidence.questions)
         yield f"{one.repository}: {one.name}: accepted {evidence.accepted}, {asked} questions"
@@ -109,7 +113,9 @@ def main() -> int:
     )
     parser.add_argument("other", type=Path)
     parser.add_argument("what", nargs="*", choices=[*WHAT, []], default=[*WHAT])
+    parser.add_argument("--most", type=int, default=24, metavar="N", help="patches that are judged")
     given = parser.parse_args()
+    os.environ["COMPARED_MOST"] = str(given.most)
     differing = [name for name in given.what if _differs(given.other.resolve(), name)]
     return int(bool(differing))
 
@@ -130,17 +136,24 @@ def _differs(other: Path, what: str) -> bool:
 def _said(checkout: Path, what: str) -> list[str]:
     """The lines of a checkout's own code, whose modules this file imports only there."""
     environment = os.environ | {"PYTHONPATH": str(checkout), "COMPARED": what}
-    done = subprocess.run(
-        [sys.executable, "-P", __file__],
-        cwd=checkout,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"{checkout}: {what}: {done.stderr[-2000:]}")
-    return done.stdout.splitlines()
+    command, lines = [sys.executable, "-P", "-u", __file__], []
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            command, cwd=checkout, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as running,
+    ):
+        assert running.stdout
+        for line in running.stdout:
+            lines.append(line.rstrip("\n"))
+            if sys.stderr.isatty():
+                print(f"\r{checkout}: {what}: {len(lines)} lines", end="", file=sys.stderr)
+        if running.wait():
+            errors.seek(0)
+            raise SystemExit(f"{checkout}: {what}: {errors.read()[-2000:]}")
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    return lines
 
 
 if __name__ == "__main__":

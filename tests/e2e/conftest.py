@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from pytest_httpserver import HTTPServer
 
 from functions.core.approval.approvals import Approval, Approvals, Verdict
 from functions.core.approval.decisions import Answer
@@ -25,11 +23,10 @@ from functions.core.workflow.history import Visit
 from infra.cli.history import read_history
 from infra.deciding import decide
 from infra.local import run as embedded
-from infra.local.forge import ForgeServer
-from infra.local.model.completion import complete
 from infra.registration import AppSecrets, register
 from infra.target import Target
-from tests.fakes.web import answered_by, as_json
+from tests.fakes.forge import Forge
+from tests.fakes.scripted_model import ScriptedModel
 
 T = TypeVar("T")
 
@@ -65,53 +62,12 @@ Traceback (most recent call last):
 """
 
 
-class ScriptedModel:
-    """An OpenAI-compatible endpoint: says what a test tells it to, and is the repair model to all others."""
-
-    def __init__(self) -> None:
-        self.scripts: dict[str, dict[str, Any] | int] = {}
-        """App → the message to answer with, or an HTTP status to fail with."""
-        self.held: dict[str, threading.Event] = {}
-        """App → what is waited for before it is answered."""
-        self.thinks_of: set[str] = set()
-        """Apps whose requests are held."""
-        self._server = HTTPServer("127.0.0.1", threaded=True)
-        self._server.start()
-        self.url = answered_by(self._server, lambda request: as_json(*self._answer(request.json)))
-
-    def stop(self) -> None:
-        self._server.stop()
-
-    def _answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], int]:
-        text = json.dumps(request)
-        for app, told in self.held.items():
-            if f"service: {app}\\n" in text:
-                self.thinks_of.add(app)
-                told.wait(PATIENCE)
-        for app, script in self.scripts.items():
-            if f"service: {app}\\n" in text:
-                if isinstance(script, int):
-                    return {"error": {"message": "scripted failure"}}, script
-                finish = "tool_calls" if script.get("tool_calls") else "stop"
-                message = {"role": "assistant", "content": None, **script}
-                choice = {"index": 0, "message": message, "finish_reason": finish}
-                usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
-                return {"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage}, 200
-        return complete(request), 200
-
-
-def tool_call(name: str, arguments: str) -> dict[str, Any]:
-    """A message that calls a tool; `arguments` is JSON, or what a bad model takes for it."""
-    function = {"name": name, "arguments": arguments}
-    return {"tool_calls": [{"id": "call_1", "type": "function", "function": function}]}
-
-
 @dataclass
 class World:
     """The embedded system and a forge of the test's own, in this process, so that it can be made to fail."""
 
     run: embedded.EmbeddedRun
-    forge: ForgeServer
+    forge: Forge
     model: ScriptedModel
     sources: Path
     repositories: Path
@@ -248,8 +204,8 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_forge(repositories: Path) -> Iterator[ForgeServer]:
-    forge = ForgeServer(repositories, TOKEN)
+def shared_forge(repositories: Path) -> Iterator[Forge]:
+    forge = Forge(repositories, TOKEN)
     forge.start()
     yield forge
     forge.stop()
@@ -258,7 +214,7 @@ def shared_forge(repositories: Path) -> Iterator[ForgeServer]:
 @pytest.fixture(scope="session")
 def shared_world(
     embedded_run: embedded.EmbeddedRun,
-    shared_forge: ForgeServer,
+    shared_forge: Forge,
     scripted_model: ScriptedModel,
     repositories: Path,
     tmp_path_factory: pytest.TempPathFactory,

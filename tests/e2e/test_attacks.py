@@ -12,7 +12,8 @@ from functions.core.approval.approvals import Verdict
 from functions.core.incidents.incident import Status
 from functions.core.workflow.evidence import Result
 from infra.cli.report import gather
-from tests.e2e.conftest import BUGGY, CRASH, tool_call
+from tests.e2e.conftest import BUGGY, CRASH
+from tests.fakes.scripted_model import tool_call
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import World

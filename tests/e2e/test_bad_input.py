@@ -11,8 +11,9 @@ import pytest
 
 from functions.core.approval.approvals import Verdict
 from functions.core.incidents.incident import Status
-from infra.local.forge import Outage
-from tests.e2e.conftest import CRASH, tool_call
+from tests.e2e.conftest import CRASH
+from tests.fakes.forge import Outage
+from tests.fakes.scripted_model import tool_call
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import World

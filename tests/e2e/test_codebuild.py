@@ -13,7 +13,8 @@ from functions.core.approval.approvals import Verdict
 from functions.core.incidents.incident import Status
 from functions.core.workflow.evidence import Result
 from infra.cli.report import gather
-from tests.e2e.conftest import BUGGY, tool_call
+from tests.e2e.conftest import BUGGY
+from tests.fakes.scripted_model import tool_call
 
 if TYPE_CHECKING:
     from functions.core.incidents.incident import Incident

@@ -9,7 +9,7 @@ import pytest
 
 from functions.core.approval.approvals import Verdict
 from functions.core.incidents.incident import Incident, Status
-from infra.local.forge import Outage
+from tests.fakes.forge import Outage
 
 if TYPE_CHECKING:
     from functions.core.apps.app import App

@@ -13,7 +13,7 @@ import pytest
 
 from infra.local.gaps.authorization import substituted
 from infra.synth import synthesise
-from tests.edge import WITH_SIGN_IN
+from tests.fakes.edge import WITH_SIGN_IN
 
 PSEUDO = {
     "AWS::AccountId": "111122223333",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from infra.alarms import ALARMS, BAND, CHOSEN, COMPOSITES, Alarm, Composite
 from infra.cost.estimate import RANKINGS
 from infra.dashboard import QUERIES
 from infra.names import DEFAULT
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
 
 RUNBOOK = Path(__file__).parents[2] / ".github" / "RUNBOOK.md"
 EVERY: tuple[Alarm | Composite, ...] = (*ALARMS, BAND, *COMPOSITES)
@@ -107,7 +110,7 @@ def test_every_kind_of_thing_that_works_is_accounted_for(
     assert {kind for kind in kinds if not passive.search(kind)} - WATCHED.keys() - UNWATCHED.keys() == set()
 
 
-def test_the_page_the_account_the_spend_and_the_questions_are_watched(image_template: Any) -> None:
+def test_the_page_the_account_the_spend_and_the_questions_are_watched(image_template: Template) -> None:
     names = {
         (metric["Namespace"], metric["MetricName"])
         for alarm in image_template.of_type("AWS::CloudWatch::Alarm").values()
@@ -123,7 +126,7 @@ def test_the_page_the_account_the_spend_and_the_questions_are_watched(image_temp
     }
 
 
-def test_every_alarm_rings_the_team_and_its_text_ends_with_what_answers_it(image_template: Any) -> None:
+def test_every_alarm_rings_the_team_and_its_text_ends_with_what_answers_it(image_template: Template) -> None:
     answers = {alarm.name.lower(): alarm for alarm in EVERY}
     made = image_template.of_type("AWS::CloudWatch::Alarm") | image_template.of_type(
         "AWS::CloudWatch::CompositeAlarm"
@@ -152,7 +155,7 @@ def test_what_rings_nobody_rings_through_a_composite() -> None:
     assert hushing <= {composite.name for composite in COMPOSITES}
 
 
-def test_a_storm_rings_once(image_template: Any) -> None:
+def test_a_storm_rings_once(image_template: Template) -> None:
     composites = image_template.of_type("AWS::CloudWatch::CompositeAlarm").values()
     (steps,) = [c for c in composites if c["AlarmName"] == "self-heal-step-errors"]
 
@@ -172,7 +175,7 @@ def test_the_runbook_has_a_section_for_every_alarm_every_error_and_every_abstent
     assert sections() - wanted == set(), "nothing rings for these"
 
 
-def test_saved_queries_are_over_every_function_of_ours(image_template: Any) -> None:
+def test_saved_queries_are_over_every_function_of_ours(image_template: Template) -> None:
     queries = image_template.of_type("AWS::Logs::QueryDefinition").values()
     groups = {
         function["LoggingConfig"]["LogGroup"]
@@ -186,7 +189,7 @@ def test_saved_queries_are_over_every_function_of_ours(image_template: Any) -> N
 
 
 def test_fingerprints_and_throttled_keys_are_ranked_and_the_ranking_is_in_the_estimate(
-    image_template: Any,
+    image_template: Template,
 ) -> None:
     rules = image_template.of_type("AWS::CloudWatch::InsightRule").values()
     bodies = {rule["RuleName"]: json.loads(rule["RuleBody"]) for rule in rules}
@@ -200,7 +203,7 @@ def test_fingerprints_and_throttled_keys_are_ranked_and_the_ranking_is_in_the_es
     assert len(bodies) + len(modes) == RANKINGS
 
 
-def test_a_rule_is_watched_where_its_bus_counts(whole_template: Any) -> None:
+def test_a_rule_is_watched_where_its_bus_counts(whole_template: Template) -> None:
     """A metric is found by all of its dimensions: of a bus of one's own, the bus is one of them."""
     rules = whole_template.of_type("AWS::Events::Rule")
     on = [

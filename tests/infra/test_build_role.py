@@ -9,11 +9,14 @@ import json
 import re
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from functions.core.apps.app import PROJECT_PREFIX
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
 
 PROOF = Path(__file__).parents[2] / ".github/PROOF.md"
 BUCKET = "arn:aws:s3:::artifacts"
@@ -24,23 +27,29 @@ THROUGH_S3 = {"kms:viaservice": "s3.eu-central-1.amazonaws.com"}
 
 
 @pytest.fixture(scope="module", params=["of the page", "of the stack's own project"])
-def policy(request: pytest.FixtureRequest, running_template: Any) -> Any:
+def policy(request: pytest.FixtureRequest, running_template: Template) -> dict[str, Any]:
     """The policy, for a project that is called self-heal-orders."""
     if request.param == "of the page":
         (text,) = re.findall(r"```json\n(\{\"Version\".*?)```", PROOF.read_text(), re.S)
-        return json.loads(text.replace("BUCKET", "artifacts").replace('"KEY"', json.dumps(KEY)))
-    (project,) = running_template.of_type("AWS::CodeBuild::Project").values()
-    role = project["ServiceRole"].rsplit("/", 1)[1]
-    text = json.dumps({"Version": "2012-10-17", "Statement": list(running_template.documents(role))})
-    bucket, key = (
-        running_template.arn(name, kind)
-        for name, kind in (("Artifacts", "AWS::S3::Bucket"), ("DataKey", "AWS::KMS::Key"))
-    )
-    return json.loads(text.replace(bucket, BUCKET).replace(key, KEY).replace(project["Name"], PROJECT))
+        names = {"BUCKET": "artifacts", '"KEY"': json.dumps(KEY)}
+    else:
+        (project,) = running_template.of_type("AWS::CodeBuild::Project").values()
+        role = project["ServiceRole"].rsplit("/", 1)[1]
+        text = json.dumps({"Version": "2012-10-17", "Statement": list(running_template.documents(role))})
+        bucket = running_template.arn("Artifacts", "AWS::S3::Bucket")
+        names = {
+            bucket: BUCKET,
+            running_template.arn("DataKey", "AWS::KMS::Key"): KEY,
+            project["Name"]: PROJECT,
+        }
+    for name, instead in names.items():
+        text = text.replace(name, instead)
+    document: dict[str, Any] = json.loads(text)
+    return document
 
 
 def test_the_stack_makes_a_project_only_where_it_is_told_to(
-    image_template: Any, running_template: Any
+    image_template: Template, running_template: Template
 ) -> None:
     (project,) = running_template.of_type("AWS::CodeBuild::Project").values()
 
@@ -71,7 +80,7 @@ def test_the_stack_makes_a_project_only_where_it_is_told_to(
     ],
 )
 def test_a_build_reaches_its_own_folder_and_nothing_else_of_a_heal(
-    action: str, resource: str, context: dict[str, str], allowed: bool, policy: Any
+    action: str, resource: str, context: dict[str, str], allowed: bool, policy: dict[str, Any]
 ) -> None:
     iam: Any = import_module("ministack.core.iam_evaluator")
     request = iam.EvalContext(

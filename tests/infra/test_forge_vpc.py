@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +10,9 @@ from infra.catalog import FUNCTIONS
 from infra.forge_vpc import ForgeVpc
 from infra.lambdas import NETWORK_INTERFACE_ACTIONS
 from infra.spec import May
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
 
 VPC, SUBNETS = "vpc-0a1b2c3d", ("subnet-0a1b2c3d", "subnet-1a1b2c3d")
 SPEAKS = {"fetch_source", "commit_patch", "create_pull_request", "track_pull_requests"}
@@ -19,13 +22,13 @@ def test_who_speaks_to_the_forge_is_who_may_read_its_credentials() -> None:
     assert {spec.folder for spec in FUNCTIONS if May.READ_CREDENTIALS in spec.may} == SPEAKS
 
 
-def test_these_functions_alone_are_in_the_subnets(running_template: Any) -> None:
+def test_these_functions_alone_are_in_the_subnets(running_template: Template) -> None:
     for spec in FUNCTIONS:
         placed = running_template.function(spec.folder).get("VpcConfig", {})
         assert tuple(placed.get("SubnetIds", ())) == (SUBNETS if spec.folder in SPEAKS else ()), spec.folder
 
 
-def test_they_go_out_by_https_and_ssh_and_nobody_comes_in(running_template: Any) -> None:
+def test_they_go_out_by_https_and_ssh_and_nobody_comes_in(running_template: Template) -> None:
     (group,) = (
         group
         for group in running_template.of_type("AWS::EC2::SecurityGroup").values()
@@ -38,7 +41,7 @@ def test_they_go_out_by_https_and_ssh_and_nobody_comes_in(running_template: Any)
     assert "SecurityGroupIngress" not in group
 
 
-def test_network_interfaces_are_lambdas_to_make_and_not_the_functions(running_template: Any) -> None:
+def test_network_interfaces_are_lambdas_to_make_and_not_the_functions(running_template: Template) -> None:
     for folder in SPEAKS:
         granted = [
             statement
@@ -51,7 +54,7 @@ def test_network_interfaces_are_lambdas_to_make_and_not_the_functions(running_te
         assert all("SourceFunctionArn" in s.conditions for s in granted if s.effect == "Deny")
 
 
-def test_nothing_of_it_is_there_unless_it_is_asked_for(image_template: Any) -> None:
+def test_nothing_of_it_is_there_unless_it_is_asked_for(image_template: Template) -> None:
     assert all("VpcConfig" not in image_template.function(folder) for folder in SPEAKS)
 
 

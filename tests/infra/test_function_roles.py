@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from functions.core.model.arns import OF_AN_ACCOUNT
 from infra.catalog import FUNCTIONS, STEPS
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Decide, Template
 
 ALL = {spec.folder for spec in FUNCTIONS}
 OF_ONE_HEAL = sorted(spec.folder for spec in STEPS if spec.artifacts.of_one_heal)
@@ -126,7 +129,7 @@ def allowed(template: Any, folder: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("folder", sorted(ALL))
-def test_a_wildcard_is_used_only_where_aws_requires_it(folder: str, image_template: Any) -> None:
+def test_a_wildcard_is_used_only_where_aws_requires_it(folder: str, image_template: Template) -> None:
     granted = allowed(image_template, folder)
 
     assert {action for action, resource in granted if resource == "*"} <= ANYWHERE.keys()
@@ -135,7 +138,7 @@ def test_a_wildcard_is_used_only_where_aws_requires_it(folder: str, image_templa
 
 
 @pytest.mark.parametrize("power", POWERS, ids=" ".join)
-def test_a_power_is_held_by_those_who_need_it(power: tuple[str, str], image_template: Any) -> None:
+def test_a_power_is_held_by_those_who_need_it(power: tuple[str, str], image_template: Template) -> None:
     action, part = power
     holders = {
         folder
@@ -147,13 +150,13 @@ def test_a_power_is_held_by_those_who_need_it(power: tuple[str, str], image_temp
 
 
 @pytest.mark.parametrize("folder", sorted(ALL))
-def test_no_function_may_change_the_system_or_delete(folder: str, image_template: Any) -> None:
+def test_no_function_may_change_the_system_or_delete(folder: str, image_template: Template) -> None:
     granted = {action for action, _ in allowed(image_template, folder)} - HELD
     assert not [action for action in granted if action.startswith(NEVER)]
 
 
 @pytest.mark.parametrize("folder", sorted(ALL))
-def test_a_function_writes_to_its_own_log_group_only(folder: str, image_template: Any) -> None:
+def test_a_function_writes_to_its_own_log_group_only(folder: str, image_template: Template) -> None:
     own = f"log-group:/aws/lambda/self-heal-{folder.replace('_', '-')}:*"
     written = {
         resource
@@ -166,18 +169,20 @@ def test_a_function_writes_to_its_own_log_group_only(folder: str, image_template
 
 
 @pytest.mark.parametrize("folder", sorted(ALL))
-def test_keys_are_used_through_a_service_or_are_the_token_key(folder: str, image_template: Any) -> None:
+def test_keys_are_used_through_a_service_or_are_the_token_key(folder: str, image_template: Template) -> None:
     for statement in image_template.granted(image_template.role_of(folder)):
         if statement.action.startswith("kms:"):
             assert "kms:ViaService" in statement.conditions or "TokenKey" in statement.resource, statement
 
 
-def test_code_under_test_gets_a_role_that_may_do_nothing(image_template: Any) -> None:
+def test_code_under_test_gets_a_role_that_may_do_nothing(image_template: Template) -> None:
     """Lambda itself places the function in its subnets by it; the function's own code is denied even that."""
     assert allowed(image_template, "runner") == {(action, "*") for action in NETWORK_INTERFACE_ACTIONS}
 
 
-def test_who_hands_out_runs_may_sign_for_jobs_and_reports_only(image_template: Any, decide: Any) -> None:
+def test_who_hands_out_runs_may_sign_for_jobs_and_reports_only(
+    image_template: Template, decide: Decide
+) -> None:
     role = image_template.artifacts_role_of("run_patch")
     bucket = image_template.arn("Artifacts", "AWS::S3::Bucket")
 
@@ -213,7 +218,7 @@ WRITERS = {
 
 @pytest.mark.parametrize("key", WRITERS)
 def test_an_artifact_is_written_by_the_step_that_makes_it_and_by_no_other(
-    key: str, image_template: Any, decide: Any
+    key: str, image_template: Template, decide: Decide
 ) -> None:
     target = image_template.arn("Artifacts", "AWS::S3::Bucket") + "/" + key
 
@@ -231,7 +236,7 @@ def test_the_steps_that_use_artifacts_are_these() -> None:
 
 @pytest.mark.parametrize("folder", OF_ONE_HEAL)
 def test_a_session_uses_objects_of_its_heal_and_of_no_other(
-    folder: str, image_template: Any, decide: Any
+    folder: str, image_template: Template, decide: Decide
 ) -> None:
     """Every key that a policy of the template allows, of this heal, of others, and in a session of none."""
     role = image_template.artifacts_role_of(folder)
@@ -253,7 +258,7 @@ def test_a_session_uses_objects_of_its_heal_and_of_no_other(
 
 @pytest.mark.parametrize("folder", OF_ONE_HEAL)
 def test_the_role_of_artifacts_is_taken_on_by_its_step_and_for_one_heal(
-    folder: str, image_template: Any
+    folder: str, image_template: Template
 ) -> None:
     name = image_template.artifacts_role_of(folder).rsplit("/", 1)[1]
     (trust,) = image_template.of_type("AWS::IAM::Role")[name]["AssumeRolePolicyDocument"]["Statement"]
@@ -267,7 +272,7 @@ def test_the_role_of_artifacts_is_taken_on_by_its_step_and_for_one_heal(
 
 @pytest.mark.parametrize("folder", OF_ONE_HEAL)
 def test_a_session_lists_what_it_may_look_for_and_nothing_else(
-    folder: str, image_template: Any, decide: Any
+    folder: str, image_template: Template, decide: Decide
 ) -> None:
     role = image_template.artifacts_role_of(folder)
     bucket = image_template.arn("Artifacts", "AWS::S3::Bucket")
@@ -277,7 +282,9 @@ def test_a_session_lists_what_it_may_look_for_and_nothing_else(
         assert answer == "ImplicitDeny", prefix
 
 
-def test_the_page_shows_artifacts_of_every_heal_but_no_source(image_template: Any, decide: Any) -> None:
+def test_the_page_shows_artifacts_of_every_heal_but_no_source(
+    image_template: Template, decide: Decide
+) -> None:
     role = image_template.role_of("decide_approval")
     bucket = image_template.arn("Artifacts", "AWS::S3::Bucket")
 
@@ -291,7 +298,9 @@ def test_the_page_shows_artifacts_of_every_heal_but_no_source(image_template: An
         assert decide(image_template, role, "s3:GetObject", f"{bucket}/{key}") == "ImplicitDeny", key
 
 
-def test_a_reminder_reads_what_a_question_rests_on_and_nothing_else(image_template: Any, decide: Any) -> None:
+def test_a_reminder_reads_what_a_question_rests_on_and_nothing_else(
+    image_template: Template, decide: Decide
+) -> None:
     role = image_template.role_of("remind_approvers")
     bucket = image_template.arn("Artifacts", "AWS::S3::Bucket")
 
@@ -306,7 +315,7 @@ def test_a_reminder_reads_what_a_question_rests_on_and_nothing_else(image_templa
 
 
 def test_code_under_test_cannot_use_what_lambda_needs_for_its_network(
-    image_template: Any, decide: Any
+    image_template: Template, decide: Decide
 ) -> None:
     role = image_template.role_of("runner")
     me = "arn:aws:lambda:eu-central-1:111122223333:function:self-heal-runner"
@@ -316,7 +325,9 @@ def test_code_under_test_cannot_use_what_lambda_needs_for_its_network(
         assert decide(image_template, role, action, "*", lambda_SourceFunctionArn=me) == "Deny"
 
 
-def test_a_prompt_cannot_make_the_model_step_reach_the_forge(image_template: Any, decide: Any) -> None:
+def test_a_prompt_cannot_make_the_model_step_reach_the_forge(
+    image_template: Template, decide: Decide
+) -> None:
     role = image_template.role_of("propose_patch")
     parameter = "arn:aws:ssm:eu-central-1:111122223333:parameter/self-heal"
 
@@ -337,7 +348,7 @@ def test_a_prompt_cannot_make_the_model_step_reach_the_forge(image_template: Any
     ],
 )
 def test_the_model_may_be_whatever_of_this_account_answers_in_any_region(
-    model: str, image_template: Any, decide: Any
+    model: str, image_template: Template, decide: Decide
 ) -> None:
     role = image_template.role_of("propose_patch")
 

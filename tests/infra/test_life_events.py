@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fastjsonschema
 import pytest
@@ -21,6 +21,9 @@ from infra.life_events import DETAIL_TYPE, SOURCE, schema
 from infra.local.gaps.pipes import render
 from tests.infra.test_pipe import record_of
 
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
+
 EXAMPLES = sorted((Path(__file__).parents[2] / "infra" / "examples").glob("*.yaml"))
 ITEM = Incident(
     *("orders-v1-1a2b", "v1-1a2b", "orders", Status.NEW, "KeyError", "KeyError: '\"}, {\"'"),
@@ -29,7 +32,7 @@ ITEM = Incident(
 
 
 @pytest.fixture(scope="module")
-def pipe(image_template: Any) -> dict[str, Any]:
+def pipe(image_template: Template) -> dict[str, Any]:
     (found,) = (
         pipe
         for pipe in image_template.of_type("AWS::Pipes::Pipe").values()
@@ -79,7 +82,7 @@ def detail(pipe: dict[str, Any]) -> Any:
     return json.loads(text)
 
 
-def test_an_event_is_what_its_registered_schema_says(pipe: dict[str, Any], image_template: Any) -> None:
+def test_an_event_is_what_its_registered_schema_says(pipe: dict[str, Any], image_template: Template) -> None:
     (registered,) = image_template.of_type("AWS::EventSchemas::Schema").values()
     content = json.loads(registered["Content"])
     assert content == schema()

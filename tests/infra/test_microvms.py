@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,9 @@ from infra.catalog import FUNCTIONS
 from infra.microvms import MicroVmImage, with_microvms
 from infra.spec import May
 from tests.deployment_uses import settings_of
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Decide, Template
 
 ACCOUNT = "eu-central-1:111122223333"
 IMAGE = f"arn:aws:lambda:{ACCOUNT}:microvm-image:self-heal-runner"
@@ -25,22 +28,24 @@ def variables(template: Any, folder: str) -> dict[str, str]:
     return found
 
 
-def test_nothing_of_it_is_there_unless_it_is_asked_for(image_template: Any) -> None:
+def test_nothing_of_it_is_there_unless_it_is_asked_for(image_template: Template) -> None:
     assert "icrovm" not in image_template.path.read_text()
     assert "RUNNER_ARN" in variables(image_template, "run_patch")
 
 
-def test_run_patch_is_told_the_image_and_the_way_out(running_template: Any) -> None:
+def test_run_patch_is_told_the_image_and_the_way_out(running_template: Template) -> None:
     told = variables(running_template, "run_patch")
     assert (told["MICROVM_IMAGE"], told["MICROVM_CONNECTOR"]) == (IMAGE, CONNECTOR)
     assert "RUNNER_ARN" not in told
 
 
-def test_dependencies_are_those_of_the_machines(running_template: Any) -> None:
+def test_dependencies_are_those_of_the_machines(running_template: Template) -> None:
     assert variables(running_template, "install_dependencies")["RUNS_ON"] == "aarch64"
 
 
-def test_run_patch_may_run_machines_of_that_image_and_of_no_other(running_template: Any, decide: Any) -> None:
+def test_run_patch_may_run_machines_of_that_image_and_of_no_other(
+    running_template: Template, decide: Decide
+) -> None:
     role = running_template.role_of("run_patch")
     granted = {s.action for s in running_template.granted(role) if s.action.startswith(("lambda:", "iam:"))}
 
@@ -50,20 +55,20 @@ def test_run_patch_may_run_machines_of_that_image_and_of_no_other(running_templa
         assert decide(running_template, role, action, f"{IMAGE}-other") == "ImplicitDeny"
 
 
-def test_nobody_else_may(running_template: Any) -> None:
+def test_nobody_else_may(running_template: Template) -> None:
     for spec in FUNCTIONS:
         role = running_template.role_of(spec.folder)
         held = {s.action for s in running_template.granted(role) if "icrovm" in s.action}
         assert bool(held) is (spec.folder == "run_patch"), spec.folder
 
 
-def test_healing_can_be_stopped_there_as_elsewhere(running_template: Any) -> None:
+def test_healing_can_be_stopped_there_as_elsewhere(running_template: Template) -> None:
     (spec,) = (with_microvms(spec) for spec in FUNCTIONS if spec.folder == "run_patch")
     assert May.READ_SWITCH in spec.may
     assert variables(running_template, "run_patch")["SWITCH_PARAMETER"]
 
 
-def test_run_patch_sees_reports_and_reads_no_other_object(running_template: Any, decide: Any) -> None:
+def test_run_patch_sees_reports_and_reads_no_other_object(running_template: Template, decide: Decide) -> None:
     role = running_template.artifacts_role_of("run_patch")
     tags = {"incident": "orders-1", "heal": "heal-1"}
     bucket = running_template.arn("Artifacts", "AWS::S3::Bucket")

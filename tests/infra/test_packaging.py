@@ -9,7 +9,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,6 +31,9 @@ from infra.packaging import (
 )
 from infra.spec import Spec
 from tests.deployment_uses import DEPLOYMENT, imports
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
 
 LIGHT = [spec for spec in EVERY if not spec.image]
 IMAGE = [spec for spec in FUNCTIONS if spec.image]
@@ -250,7 +253,7 @@ def test_requirements_are_complete() -> None:
 # Image and zip
 
 
-def test_image_and_zip_deploy_the_same_system(image_template: Any, zip_template: Any) -> None:
+def test_image_and_zip_deploy_the_same_system(image_template: Template, zip_template: Template) -> None:
     def without_packaging(template: Any) -> Any:
         raw = json.loads(re.sub(r"(CurrentVersion\w{8})\w{32}", r"\1", json.dumps(template.raw)))
         raw["Resources"] = {
@@ -269,7 +272,7 @@ def test_image_and_zip_deploy_the_same_system(image_template: Any, zip_template:
 
 @pytest.mark.parametrize("spec", IMAGE, ids=lambda spec: spec.folder)
 def test_an_image_function_has_its_command_and_the_zip_the_same_handler(
-    spec: Spec, image_template: Any, zip_template: Any
+    spec: Spec, image_template: Template, zip_template: Template
 ) -> None:
     image, zipped = image_template.function(spec.folder), zip_template.function(spec.folder)
 
@@ -281,7 +284,9 @@ def test_an_image_function_has_its_command_and_the_zip_the_same_handler(
 
 
 @pytest.mark.parametrize("spec", [s for s in LIGHT if s in FUNCTIONS], ids=lambda spec: spec.folder)
-def test_a_light_function_is_a_zip_in_both(spec: Spec, image_template: Any, zip_template: Any) -> None:
+def test_a_light_function_is_a_zip_in_both(
+    spec: Spec, image_template: Template, zip_template: Template
+) -> None:
     deployed, embedded = image_template.function(spec.folder), zip_template.function(spec.folder)
 
     (layer,) = image_template.of_type("AWS::Lambda::LayerVersion")
@@ -292,7 +297,9 @@ def test_a_light_function_is_a_zip_in_both(spec: Spec, image_template: Any, zip_
     assert deployed["Handler"] == embedded["Handler"] == handler(spec)
 
 
-def test_what_is_deployed_as_zip_is_compiled_for_the_interpreter_that_runs_it(image_template: Any) -> None:
+def test_what_is_deployed_as_zip_is_compiled_for_the_interpreter_that_runs_it(
+    image_template: Template,
+) -> None:
     """Lambda cannot write beside it, and would compile at every cold start."""
     tag = f"cpython-{PYTHON.replace('.', '')}"
     manifest = json.loads(image_template.path.with_name("SelfHealingCode.assets.json").read_text())
@@ -327,7 +334,7 @@ def test_a_light_function_needs_no_newer_sdk_than_its_runtime_brings(spec: Spec)
     assert not [name for name in (b"TenantId", b"lambda-microvms") if name in code]
 
 
-def test_there_are_two_images_from_one_tree(image_template: Any) -> None:
+def test_there_are_two_images_from_one_tree(image_template: Template) -> None:
     manifest = json.loads(image_template.path.with_name("SelfHealingCode.assets.json").read_text())
     sources = [image["source"] for image in manifest["dockerImages"].values()]
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.catalog import EVERY, RUNNER
 from infra.spec import Spec
 from tests.removal import needed, target
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
 
 # What no call of ours asks for: services and the runtime use it in a function's name.
 BY_AWS = (
@@ -22,8 +26,7 @@ OF_EVERY_STEP = "ssm:GetParameter stopped"
 
 
 def _permissions(template: Any, spec: Spec) -> Iterator[str]:
-    """As tests/removal.py names them. What keys allow through other services than Parameter Store, these
-    use."""
+    """As tests/removal.py names them. What the key allows to keep what failed is in test_service_roles.py."""
     roles = [template.role_of(spec.folder)]
     if spec.artifacts.of_one_heal:
         roles.append(template.artifacts_role_of(spec.folder))
@@ -33,16 +36,16 @@ def _permissions(template: Any, spec: Spec) -> Iterator[str]:
             ours = statement.effect == "Allow" and not statement.action.startswith(BY_AWS)
             if not ours or own_logs in statement.resource:
                 continue
-            if "kms:ViaService" not in statement.conditions:
+            conditions = json.loads(statement.conditions)
+            via = conditions.get("StringEquals", {}).get("kms:ViaService", "").partition(".")[0]
+            if via != "sqs":
                 action = statement.action.replace("ObjectVersion", "Object")
-                yield f"{action} {target(action, statement.resource)}".strip()
-            elif '"ssm.' in statement.conditions:
-                yield f"{statement.action} ssm"
+                yield f"{action} {via or target(action, statement.resource)}".strip()
 
 
 @pytest.mark.parametrize("spec", [spec for spec in EVERY if spec is not RUNNER], ids=lambda spec: spec.folder)
 def test_something_fails_without_each_permission_of_a_function(
-    spec: Spec, image_template: Any, whole_template: Any, running_template: Any
+    spec: Spec, image_template: Template, whole_template: Template, running_template: Template
 ) -> None:
     """In whatever stack: with all log groups, with sign-in, with a canary, with MicroVMs."""
     with_it = [t for t in (image_template, whole_template, running_template) if t.has(spec.folder)]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.events.models import EventPattern
 
 from functions.core.incidents.incident import Status
 
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
+
 OTHERS = [status for status in Status if status is not Status.NEW]
 
 
 @pytest.fixture(scope="module")
-def pipe(image_template: Any) -> dict[str, Any]:
+def pipe(image_template: Template) -> dict[str, Any]:
     pipes = image_template.of_type("AWS::Pipes::Pipe").values()
     (found,) = (pipe for pipe in pipes if pipe["Name"] == "self-heal-workflow")
     return dict(found)
@@ -86,7 +89,7 @@ def test_one_record_is_one_execution_and_carries_only_the_id(pipe: dict[str, Any
     }
 
 
-def test_what_cannot_be_started_ends_in_the_queue(pipe: dict[str, Any], image_template: Any) -> None:
+def test_what_cannot_be_started_ends_in_the_queue(pipe: dict[str, Any], image_template: Template) -> None:
     source = pipe["SourceParameters"]["DynamoDBStreamParameters"]
 
     assert (source["MaximumRetryAttempts"], source["MaximumRecordAgeInSeconds"]) == (20, 3600)

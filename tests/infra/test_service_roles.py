@@ -6,11 +6,14 @@ What is needed is derived from the state machine and from the template; what is 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.diagram import DEFINITION
+from tests.statemachine.diagram import DEFINITION
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Decide, Template
 
 ACCOUNT = "111122223333"
 
@@ -77,7 +80,7 @@ def calls_of_the_state_machine(machine: dict[str, Any]) -> set[tuple[str, str]]:
     return calls
 
 
-def test_the_state_machine_may_do_what_its_tasks_do(image_template: Any, decide: Any) -> None:
+def test_the_state_machine_may_do_what_its_tasks_do(image_template: Template, decide: Decide) -> None:
     machine = only(image_template.of_type("AWS::StepFunctions::StateMachine"))
     needed = calls_of_the_state_machine(machine)
     everywhere = {(action, "*") for action in LOG_DELIVERY | TRACING}
@@ -90,7 +93,7 @@ def test_the_state_machine_may_do_what_its_tasks_do(image_template: Any, decide:
 
 
 def test_the_state_machine_may_run_the_builds_of_any_app_and_no_other_project(
-    image_template: Any, decide: Any
+    image_template: Template, decide: Decide
 ) -> None:
     role = only(image_template.of_type("AWS::StepFunctions::StateMachine"))["RoleArn"]
 
@@ -105,7 +108,7 @@ def test_the_state_machine_may_run_the_builds_of_any_app_and_no_other_project(
 
 @pytest.mark.parametrize("folder", ["decide-approval", "detect-errors", "report-failure", "somebody-elses"])
 def test_the_state_machine_may_invoke_no_other_function(
-    folder: str, image_template: Any, decide: Any
+    folder: str, image_template: Template, decide: Decide
 ) -> None:
     role = only(image_template.of_type("AWS::StepFunctions::StateMachine"))["RoleArn"]
     function = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:self-heal-{folder}:live"
@@ -118,7 +121,7 @@ def pipe_named(template: Any, name: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_the_pipe_of_events_may_read_its_stream_and_put_events_on_its_bus(image_template: Any) -> None:
+def test_the_pipe_of_events_may_read_its_stream_and_put_events_on_its_bus(image_template: Template) -> None:
     pipe = pipe_named(image_template, "self-heal-life-events")
 
     assert pipe["Target"].endswith(":event-bus/self-heal")
@@ -129,7 +132,7 @@ def test_the_pipe_of_events_may_read_its_stream_and_put_events_on_its_bus(image_
     }
 
 
-def test_the_pipe_may_read_its_stream_and_start_heals(image_template: Any, decide: Any) -> None:
+def test_the_pipe_may_read_its_stream_and_start_heals(image_template: Template, decide: Decide) -> None:
     pipe = pipe_named(image_template, "self-heal-workflow")
     source = pipe["SourceParameters"]["DynamoDBStreamParameters"]
     key = image_template.arn("DataKey", "AWS::KMS::Key")
@@ -146,7 +149,7 @@ def test_the_pipe_may_read_its_stream_and_start_heals(image_template: Any, decid
     assert decide(*decrypt) == "ImplicitDeny"
 
 
-def test_schedules_may_invoke_their_targets(image_template: Any) -> None:
+def test_schedules_may_invoke_their_targets(image_template: Template) -> None:
     """The daily pings share one role; every other schedule has its own."""
     targets_of: dict[str, set[str]] = {}
     for schedule in image_template.of_type("AWS::Scheduler::Schedule").values():
@@ -157,7 +160,9 @@ def test_schedules_may_invoke_their_targets(image_template: Any) -> None:
         assert pairs(image_template, role) == {("lambda:InvokeFunction", target) for target in targets}
 
 
-def test_the_rules_may_invoke_their_targets_and_keep_what_it_could_not_deliver(image_template: Any) -> None:
+def test_the_rules_may_invoke_their_targets_and_keep_what_it_could_not_deliver(
+    image_template: Template,
+) -> None:
     rules = {
         image_template.arn(rule_id, "AWS::Events::Rule"): rule["Targets"][0]
         for rule_id, rule in image_template.of_type("AWS::Events::Rule").items()
@@ -197,7 +202,7 @@ def test_the_rules_may_invoke_their_targets_and_keep_what_it_could_not_deliver(i
     )
 
 
-def test_cloudwatch_logs_may_invoke_detect_errors_from_this_account_only(image_template: Any) -> None:
+def test_cloudwatch_logs_may_invoke_detect_errors_from_this_account_only(image_template: Template) -> None:
     (permission,) = [
         permission
         for permission in image_template.of_type("AWS::Lambda::Permission").values()
@@ -209,7 +214,7 @@ def test_cloudwatch_logs_may_invoke_detect_errors_from_this_account_only(image_t
     assert permission["SourceArn"] == f"arn:aws:logs:eu-central-1:{ACCOUNT}:log-group:*"
 
 
-def test_the_public_may_reach_the_approval_page_and_nothing_else(image_template: Any) -> None:
+def test_the_public_may_reach_the_approval_page_and_nothing_else(image_template: Template) -> None:
     public = [
         permission
         for permission in image_template.of_type("AWS::Lambda::Permission").values()
@@ -224,7 +229,7 @@ def test_the_public_may_reach_the_approval_page_and_nothing_else(image_template:
         assert via_url, permission
 
 
-def test_asynchronous_functions_may_keep_what_they_failed_on(image_template: Any) -> None:
+def test_asynchronous_functions_may_keep_what_they_failed_on(image_template: Template) -> None:
     configs = image_template.of_type("AWS::Lambda::EventInvokeConfig").values()
 
     assert {config["FunctionName"] for config in configs} == {
@@ -237,9 +242,22 @@ def test_asynchronous_functions_may_keep_what_they_failed_on(image_template: Any
         granted = pairs(image_template, image_template.role_of(folder))
         assert ("sqs:SendMessage", queue) in granted
         assert not {pair for pair in granted if pair[0].startswith("sqs:") and pair[1] != queue}
+        # Lambda sends in the function's name; a queue under SQS's own key asks for nothing more.
+        of_role = image_template.granted(image_template.role_of(folder))
+        keyed = {one.action for one in of_role if '"sqs.' in one.conditions}
+        assert keyed == (
+            {"kms:Decrypt", "kms:GenerateDataKey"} if _has_a_key(image_template, queue) else set()
+        )
 
 
-def test_roles_of_services_are_for_this_account_only(image_template: Any) -> None:
+def _has_a_key(template: Any, queue_arn: str) -> bool:
+    """Whether a queue is encrypted by a key of ours."""
+    queues = template.of_type("AWS::SQS::Queue").items()
+    (queue,) = (queue for name, queue in queues if template.arn(name, "AWS::SQS::Queue") == queue_arn)
+    return "KmsMasterKeyId" in queue
+
+
+def test_roles_of_services_are_for_this_account_only(image_template: Template) -> None:
     for logical_id, role in image_template.of_type("AWS::IAM::Role").items():
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert "ManagedPolicyArns" not in role, logical_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,9 +10,12 @@ from functions.core.aws.settings import Settings
 from infra.catalog import SIGN_IN
 from infra.provider import SignIn
 from tests.deployment_uses import settings_of
-from tests.edge import ISSUER, VIEWER_REQUEST
+from tests.fakes.edge import ISSUER, VIEWER_REQUEST
+from tests.fakes.oidc import CLIENT_ID
 from tests.infra.test_alarms import metrics_of
-from tests.oidc import CLIENT_ID
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
 
 API = "self-heal-approvals"
 BEHIND_IT = {"self-heal-sign-in:live", "self-heal-decide-approval:live"}
@@ -39,14 +42,14 @@ def target(template: Any, route: dict[str, Any]) -> str:
     return str(uri).partition(":function:")[2]
 
 
-def test_without_the_setting_there_is_none_of_it(image_template: Any) -> None:
+def test_without_the_setting_there_is_none_of_it(image_template: Template) -> None:
     kinds = {resource["Type"] for resource in image_template.resources.values()}
     assert not [kind for kind in kinds if kind.startswith(("AWS::ApiGateway", "AWS::CloudFront"))]
     assert image_template.function("decide_approval")["Environment"]["Variables"]["IDENTITY_FROM"] == "link"
     assert len(image_template.of_type("AWS::Lambda::Url")) == 1
 
 
-def test_the_rest_of_the_stack_is_the_same(zip_template: Any, signed_in_template: Any) -> None:
+def test_the_rest_of_the_stack_is_the_same(zip_template: Template, signed_in_template: Template) -> None:
     def rest(template: Any) -> set[str]:
         front = (
             "SignIn",
@@ -64,7 +67,7 @@ def test_the_rest_of_the_stack_is_the_same(zip_template: Any, signed_in_template
     assert rest(signed_in_template) == rest(zip_template)
 
 
-def test_every_route_needs_a_token_but_those_to_get_one_and_slack_s(signed_in_template: Any) -> None:
+def test_every_route_needs_a_token_but_those_to_get_one_and_slack_s(signed_in_template: Template) -> None:
     routes = {
         route["RouteKey"]: (route["AuthorizationType"], target(signed_in_template, route))
         for route in signed_in_template.of_type("AWS::ApiGatewayV2::Route").values()
@@ -84,14 +87,14 @@ def test_every_route_needs_a_token_but_those_to_get_one_and_slack_s(signed_in_te
     assert protected["AuthorizerId"] == authorizer(signed_in_template)["Name"]
 
 
-def test_tokens_are_this_issuer_s_for_this_client(signed_in_template: Any) -> None:
+def test_tokens_are_this_issuer_s_for_this_client(signed_in_template: Template) -> None:
     tokens = authorizer(signed_in_template)
     assert tokens["AuthorizerType"] == "JWT"
     assert tokens["IdentitySource"] == ["$request.header.Authorization"]
     assert tokens["JwtConfiguration"] == {"Issuer": ISSUER, "Audience": [CLIENT_ID]}
 
 
-def test_there_is_no_other_way_to_the_page(signed_in_template: Any) -> None:
+def test_there_is_no_other_way_to_the_page(signed_in_template: Template) -> None:
     assert not signed_in_template.of_type("AWS::Lambda::Url")
     allowed = [
         permission
@@ -104,14 +107,14 @@ def test_there_is_no_other_way_to_the_page(signed_in_template: Any) -> None:
         assert permission["SourceArn"].startswith(f"arn:aws:execute-api:eu-central-1:111122223333:{API}/*/")
 
 
-def test_requests_are_limited(signed_in_template: Any) -> None:
+def test_requests_are_limited(signed_in_template: Template) -> None:
     stage = only(signed_in_template.of_type("AWS::ApiGatewayV2::Stage"))
     assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
     assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": 20, "ThrottlingBurstLimit": 40}
     assert signed_in_template.function("sign_in")["ReservedConcurrentExecutions"] == 5
 
 
-def test_nothing_is_cached_and_everything_but_the_host_is_passed_on(signed_in_template: Any) -> None:
+def test_nothing_is_cached_and_everything_but_the_host_is_passed_on(signed_in_template: Template) -> None:
     distribution = only(signed_in_template.of_type("AWS::CloudFront::Distribution"))["DistributionConfig"]
     behaviour = distribution["DefaultCacheBehavior"]
     (origin,) = distribution["Origins"]
@@ -124,7 +127,7 @@ def test_nothing_is_cached_and_everything_but_the_host_is_passed_on(signed_in_te
     assert origin["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"
 
 
-def test_the_function_in_front_is_the_file_and_sees_every_request(signed_in_template: Any) -> None:
+def test_the_function_in_front_is_the_file_and_sees_every_request(signed_in_template: Template) -> None:
     function = only(signed_in_template.of_type("AWS::CloudFront::Function"))
     distribution = only(signed_in_template.of_type("AWS::CloudFront::Distribution"))["DistributionConfig"]
     (association,) = distribution["DefaultCacheBehavior"]["FunctionAssociations"]
@@ -133,7 +136,7 @@ def test_the_function_in_front_is_the_file_and_sees_every_request(signed_in_temp
     assert association["EventType"] == "viewer-request"
 
 
-def test_links_lead_to_the_distribution(signed_in_template: Any) -> None:
+def test_links_lead_to_the_distribution(signed_in_template: Template) -> None:
     (name,) = signed_in_template.of_type("AWS::CloudFront::Distribution")
     address = f"https://{name}.DomainName/"
     for folder in ("await_approval", "remind_approvers", "sign_in"):
@@ -144,12 +147,12 @@ def test_links_lead_to_the_distribution(signed_in_template: Any) -> None:
     assert outputs["SignInRedirectUri"]["Value"] == f"{address}sign-in/callback"
 
 
-def test_both_functions_go_by_the_same_claim(signed_in_template: Any) -> None:
+def test_both_functions_go_by_the_same_claim(signed_in_template: Template) -> None:
     for folder in ("decide_approval", "sign_in"):
         assert signed_in_template.function(folder)["Environment"]["Variables"]["IDENTITY_FROM"] == "email"
 
 
-def test_signing_in_takes_one_parameter_and_nothing_else(signed_in_template: Any) -> None:
+def test_signing_in_takes_one_parameter_and_nothing_else(signed_in_template: Template) -> None:
     granted = {
         (statement.action, statement.resource)
         for statement in signed_in_template.granted(signed_in_template.role_of("sign_in"))
@@ -166,7 +169,7 @@ def test_signing_in_takes_one_parameter_and_nothing_else(signed_in_template: Any
     }
 
 
-def test_its_settings_are_those_that_the_code_asks_for(signed_in_template: Any) -> None:
+def test_its_settings_are_those_that_the_code_asks_for(signed_in_template: Template) -> None:
     asked, _ = settings_of("sign_in")
     variables = signed_in_template.function("sign_in")["Environment"]["Variables"]
     assert asked == set(SIGN_IN.settings)
@@ -175,7 +178,7 @@ def test_its_settings_are_those_that_the_code_asks_for(signed_in_template: Any) 
     assert asked <= set(Settings.__dataclass_fields__)
 
 
-def test_its_errors_raise_an_alarm(signed_in_template: Any) -> None:
+def test_its_errors_raise_an_alarm(signed_in_template: Template) -> None:
     assert [
         alarm
         for alarm in signed_in_template.of_type("AWS::CloudWatch::Alarm").values()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.names import TAG, Names
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
 
 # A name that a template gives: CloudFormation makes the others, which begin with the stack's.
 _NAMES = (
@@ -27,7 +30,7 @@ def names(value: Any) -> set[str]:
     return own | {name for inner in value.values() for name in names(inner)}
 
 
-def test_no_name_is_that_of_another_deployment(beta_template: Any, zip_template: Any) -> None:
+def test_no_name_is_that_of_another_deployment(beta_template: Template, zip_template: Template) -> None:
     beta = names({name: row["Properties"] for name, row in beta_template.resources.items()}) - _OTHERS
     default = names({name: row["Properties"] for name, row in zip_template.resources.items()}) - _OTHERS
     ours = {name for name in beta if "self-heal" in name or "SelfHealing" in name}
@@ -37,14 +40,16 @@ def test_no_name_is_that_of_another_deployment(beta_template: Any, zip_template:
     assert all("beta" in name for name in ours)
 
 
-def test_functions_of_one_reach_no_parameter_of_another(beta_template: Any) -> None:
+def test_functions_of_one_reach_no_parameter_of_another(beta_template: Template) -> None:
     text = json.dumps(beta_template.of_type("AWS::IAM::Policy"))
 
     assert re.findall(r"parameter/self-heal/", text) == []
     assert "parameter/self-heal-beta/apps" in text
 
 
-def test_everything_that_can_bear_a_tag_says_whose_it_is_and_the_budget_counts_it(beta_template: Any) -> None:
+def test_everything_that_can_bear_a_tag_says_whose_it_is_and_the_budget_counts_it(
+    beta_template: Template,
+) -> None:
     (budget,) = beta_template.of_type("AWS::Budgets::Budget").values()
     tagged = [
         row["Properties"]["Tags"] for row in beta_template.resources.values() if "Tags" in row["Properties"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,9 @@ from infra.subscription import (
     own_log_groups,
     selection_criteria,
 )
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
 
 ERRORS = {
     "printed": "Traceback (most recent call last):",
@@ -80,7 +83,7 @@ def test_log_groups_of_others_are_welcome(log_group: str) -> None:
     assert checked_log_group(log_group) == log_group
 
 
-def test_one_policy_delivers_every_log_group_to_detect_errors(whole_template: Any) -> None:
+def test_one_policy_delivers_every_log_group_to_detect_errors(whole_template: Template) -> None:
     (policy,) = whole_template.of_type("AWS::Logs::AccountPolicy").values()
 
     document = json.loads(policy["PolicyDocument"])
@@ -91,7 +94,7 @@ def test_one_policy_delivers_every_log_group_to_detect_errors(whole_template: An
     assert any("LogsMayInvoke" in name for name in made["DependsOn"]), "else AWS refuses it"
 
 
-def test_no_log_group_of_the_stack_is_delivered(whole_template: Any) -> None:
+def test_no_log_group_of_the_stack_is_delivered(whole_template: Template) -> None:
     """Each delivery writes to some of them: this system would react to itself without end."""
     (policy,) = whole_template.of_type("AWS::Logs::AccountPolicy").values()
     names = json.loads(policy["SelectionCriteria"].removeprefix("LogGroupName NOT IN "))
@@ -119,7 +122,7 @@ def test_the_selection_is_short_enough_for_cloudwatch() -> None:
 
 
 def test_only_then_detect_errors_may_read_tags_and_keep_what_they_say(
-    whole_template: Any, zip_template: Any
+    whole_template: Template, zip_template: Template
 ) -> None:
     def more(template: Any) -> set[tuple[str, str]]:
         return {

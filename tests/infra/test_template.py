@@ -8,7 +8,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,9 +23,12 @@ from functions.core.workflow.lifetimes import (
     heal_days,
 )
 from infra.catalog import FUNCTIONS, STEPS
-from infra.diagram import DEFINITION
 from infra.stats import COUNTED
 from tests.deployment_uses import settings_of
+from tests.statemachine.diagram import DEFINITION
+
+if TYPE_CHECKING:
+    from tests.infra.conftest import Template
 
 OUTPUTS = {
     "ApprovalUrl",
@@ -68,7 +71,7 @@ def test_cfn_lint_finds_nothing(variant: str, request: pytest.FixtureRequest) ->
 # Data
 
 
-def test_data_outlives_the_stack(image_template: Any) -> None:
+def test_data_outlives_the_stack(image_template: Template) -> None:
     for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"):
         for logical_id in image_template.of_type(kind).keys() - throwaway(image_template):
             resource = image_template.resources[logical_id]
@@ -78,7 +81,7 @@ def test_data_outlives_the_stack(image_template: Any) -> None:
     assert manifest["artifacts"]["SelfHealingCode"]["properties"]["terminationProtection"] is True
 
 
-def test_a_first_deployment_that_fails_takes_everything_back(image_template: Any) -> None:
+def test_a_first_deployment_that_fails_takes_everything_back(image_template: Template) -> None:
     """Whatever would stay costs money, or has a name that the second deployment wants."""
     kept = [n for n, r in image_template.resources.items() if r.get("DeletionPolicy") == "Retain"]
     protected = [
@@ -97,7 +100,7 @@ def test_a_first_deployment_that_fails_takes_everything_back(image_template: Any
 
 
 def test_what_people_or_programs_wrote_is_encrypted_with_one_customer_managed_key(
-    image_template: Any,
+    image_template: Template,
 ) -> None:
     key = image_template.arn("DataKey", "AWS::KMS::Key")
     tables = image_template.of_type("AWS::DynamoDB::Table").values()
@@ -117,7 +120,7 @@ def test_what_people_or_programs_wrote_is_encrypted_with_one_customer_managed_ke
     assert all(queue is failed or queue["SqsManagedSseEnabled"] for queue in queues.values())
 
 
-def test_keys_rotate_and_task_tokens_have_their_own(image_template: Any) -> None:
+def test_keys_rotate_and_task_tokens_have_their_own(image_template: Template) -> None:
     keys = image_template.of_type("AWS::KMS::Key")
     token_key = image_template.arn("TokenKey", "AWS::KMS::Key")
 
@@ -127,7 +130,7 @@ def test_keys_rotate_and_task_tokens_have_their_own(image_template: Any) -> None
     assert environment["TOKEN_KEY_ARN"] == token_key
 
 
-def test_alarms_may_use_the_data_key_for_this_account_only(image_template: Any) -> None:
+def test_alarms_may_use_the_data_key_for_this_account_only(image_template: Template) -> None:
     for key in image_template.of_type("AWS::KMS::Key").values():
         for statement in key["KeyPolicy"]["Statement"]:
             root = statement["Principal"] == {"AWS": "arn:aws:iam::111122223333:root"}
@@ -135,7 +138,7 @@ def test_alarms_may_use_the_data_key_for_this_account_only(image_template: Any) 
             assert root or here
 
 
-def test_tables_recover_to_a_point_in_time_and_forget(image_template: Any) -> None:
+def test_tables_recover_to_a_point_in_time_and_forget(image_template: Template) -> None:
     counters = throwaway(image_template)
     for logical_id, table in image_template.of_type("AWS::DynamoDB::Table").items():
         assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
@@ -151,7 +154,7 @@ def throwaway(template: Any) -> set[str]:
     return {found}
 
 
-def test_incidents_have_a_stream_and_an_index_by_app(image_template: Any) -> None:
+def test_incidents_have_a_stream_and_an_index_by_app(image_template: Template) -> None:
     (table,) = [
         t for t in image_template.of_type("AWS::DynamoDB::Table").values() if "StreamSpecification" in t
     ]
@@ -163,7 +166,7 @@ def test_incidents_have_a_stream_and_an_index_by_app(image_template: Any) -> Non
     assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(LISTED)}
 
 
-def test_the_bucket_is_private_and_forgets(image_template: Any) -> None:
+def test_the_bucket_is_private_and_forgets(image_template: Template) -> None:
     bucket = only(image_template.of_type("AWS::S3::Bucket"))
     (rule,) = bucket["LifecycleConfiguration"]["Rules"]
 
@@ -181,7 +184,7 @@ def test_the_bucket_is_private_and_forgets(image_template: Any) -> None:
     ("kind", "count"),
     [("AWS::S3::BucketPolicy", 1), ("AWS::SQS::QueuePolicy", 3), ("AWS::SNS::TopicPolicy", 2)],
 )
-def test_plain_text_connections_are_refused(kind: str, count: int, image_template: Any) -> None:
+def test_plain_text_connections_are_refused(kind: str, count: int, image_template: Template) -> None:
     policies = image_template.of_type(kind).values()
 
     assert len(policies) == count
@@ -206,7 +209,7 @@ def test_whatever_is_asked_about_outlives_the_question_and_its_redrive(hours: in
 # Functions
 
 
-def test_everything_invokes_an_alias(image_template: Any) -> None:
+def test_everything_invokes_an_alias(image_template: Template) -> None:
     """An alias lets a redrive run fixed code."""
     aliases = {f"self-heal-{spec.folder.replace('_', '-')}:live" for spec in FUNCTIONS}
     machine = only(image_template.of_type("AWS::StepFunctions::StateMachine"))
@@ -223,7 +226,7 @@ def test_everything_invokes_an_alias(image_template: Any) -> None:
 
 
 @pytest.mark.parametrize("folder", [spec.folder for spec in FUNCTIONS])
-def test_a_function_gets_its_settings_and_no_secret(folder: str, image_template: Any) -> None:
+def test_a_function_gets_its_settings_and_no_secret(folder: str, image_template: Template) -> None:
     environment = image_template.function(folder)["Environment"]["Variables"]
     known = {name.upper() for name in Settings.__dataclass_fields__} | {
         "POWERTOOLS_METRICS_NAMESPACE",
@@ -244,7 +247,9 @@ def test_settings_are_those_that_the_code_asks_for(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", [spec.folder for spec in FUNCTIONS])
-def test_a_function_is_traced_and_its_log_group_is_kept_for_a_time(folder: str, image_template: Any) -> None:
+def test_a_function_is_traced_and_its_log_group_is_kept_for_a_time(
+    folder: str, image_template: Template
+) -> None:
     function = image_template.function(folder)
     groups = {
         group["LogGroupName"]: group.get("RetentionInDays")
@@ -255,7 +260,7 @@ def test_a_function_is_traced_and_its_log_group_is_kept_for_a_time(folder: str, 
     assert groups[function["LoggingConfig"]["LogGroup"]] == 90
 
 
-def test_an_error_storm_cannot_starve_the_account(image_template: Any) -> None:
+def test_an_error_storm_cannot_starve_the_account(image_template: Template) -> None:
     reserved = {
         folder: image_template.function(folder).get("ReservedConcurrentExecutions")
         for folder in ("detect_errors", "decide_approval", "track_pull_requests")
@@ -264,7 +269,7 @@ def test_an_error_storm_cannot_starve_the_account(image_template: Any) -> None:
     assert reserved == {"detect_errors": 10, "decide_approval": 10, "track_pull_requests": 1}
 
 
-def test_steps_are_not_throttled(image_template: Any) -> None:
+def test_steps_are_not_throttled(image_template: Template) -> None:
     for spec in STEPS:
         assert "ReservedConcurrentExecutions" not in image_template.function(spec.folder)
 
@@ -272,7 +277,7 @@ def test_steps_are_not_throttled(image_template: Any) -> None:
 # The sandbox
 
 
-def test_code_under_test_runs_where_only_jobs_and_reports_can_be_reached(image_template: Any) -> None:
+def test_code_under_test_runs_where_only_jobs_and_reports_can_be_reached(image_template: Template) -> None:
     vpc_functions = [
         f["FunctionName"]
         for f in image_template.of_type("AWS::Lambda::Function").values()
@@ -293,7 +298,7 @@ def test_code_under_test_runs_where_only_jobs_and_reports_can_be_reached(image_t
     assert not [kind for kind in ways_out if image_template.of_type(kind)]
 
 
-def test_code_under_test_can_ask_for_no_name_but_the_buckets(image_template: Any) -> None:
+def test_code_under_test_can_ask_for_no_name_but_the_buckets(image_template: Template) -> None:
     """A question to the VPC's resolver is a way out: it can carry data in its name."""
     domains = {
         logical_id: properties["Domains"]
@@ -317,7 +322,7 @@ def test_code_under_test_can_ask_for_no_name_but_the_buckets(image_template: Any
     assert association["FirewallRuleGroupId"] == f"{group_id}.Id"
 
 
-def test_no_two_runs_share_an_execution_environment_and_nothing_is_in_it(image_template: Any) -> None:
+def test_no_two_runs_share_an_execution_environment_and_nothing_is_in_it(image_template: Template) -> None:
     runner = image_template.function("runner")
 
     assert runner["TenancyConfig"] == {"TenantIsolationMode": "PER_TENANT"}
@@ -334,7 +339,7 @@ def test_no_two_runs_share_an_execution_environment_and_nothing_is_in_it(image_t
 # The workflow and its neighbours
 
 
-def test_the_state_machine_is_the_file_with_every_token_supplied(image_template: Any) -> None:
+def test_the_state_machine_is_the_file_with_every_token_supplied(image_template: Template) -> None:
     machine = only(image_template.of_type("AWS::StepFunctions::StateMachine"))
     tokens = set(re.findall(r"\$\{(\w+)\}", machine["DefinitionString"]))
 
@@ -343,7 +348,7 @@ def test_the_state_machine_is_the_file_with_every_token_supplied(image_template:
     assert machine["StateMachineType"] == "STANDARD"
 
 
-def test_the_state_machine_logs_errors_without_execution_data_and_is_traced(image_template: Any) -> None:
+def test_the_state_machine_logs_errors_without_execution_data_and_is_traced(image_template: Template) -> None:
     machine = only(image_template.of_type("AWS::StepFunctions::StateMachine"))
 
     assert machine["LoggingConfiguration"]["Level"] == "ERROR"
@@ -352,7 +357,7 @@ def test_the_state_machine_logs_errors_without_execution_data_and_is_traced(imag
     assert "EncryptionConfiguration" not in machine, "it would strip error and cause from the failure events"
 
 
-def rule_for(image_template: Any, function: str, bus: str = "default") -> dict[str, Any]:
+def rule_for(image_template: Template, function: str, bus: str = "default") -> dict[str, Any]:
     """The rule that invokes a function, and its id."""
     return only(
         {
@@ -364,7 +369,7 @@ def rule_for(image_template: Any, function: str, bus: str = "default") -> dict[s
     )
 
 
-def test_the_rule_matches_bad_ends_of_this_state_machine(image_template: Any) -> None:
+def test_the_rule_matches_bad_ends_of_this_state_machine(image_template: Template) -> None:
     rule = rule_for(image_template, "self-heal-report-failure")
     (target,) = rule["Targets"]
 
@@ -393,7 +398,7 @@ def test_the_rule_matches_bad_ends_of_this_state_machine(image_template: Any) ->
     ],
 )
 def test_what_the_forge_tells_of_heals_is_looked_at_at_once(
-    image_template: Any, kind: str, detail: dict[str, Any], heard: bool
+    image_template: Template, kind: str, detail: dict[str, Any], heard: bool
 ) -> None:
     eventbridge: Any = import_module("ministack.services.eventbridge")
     pattern = json.dumps(rule_for(image_template, "self-heal-track-pull-requests")["EventPattern"])
@@ -404,13 +409,13 @@ def test_what_the_forge_tells_of_heals_is_looked_at_at_once(
 
 
 def test_pull_requests_are_looked_at_once_a_heal_that_may_have_revised_one_has_ended(
-    image_template: Any,
+    image_template: Template,
 ) -> None:
     rule = rule_for(image_template, "self-heal-track-pull-requests", "self-heal")
     assert rule["EventPattern"] == {"detail": {"status": ["PR_OPEN", "FAILED"]}}
 
 
-def test_what_runs_on_a_schedule_and_how_often(image_template: Any) -> None:
+def test_what_runs_on_a_schedule_and_how_often(image_template: Template) -> None:
     schedules = {
         schedule["Target"]["Arn"].split(":function:")[1]: schedule["ScheduleExpression"]
         for schedule in image_template.of_type("AWS::Scheduler::Schedule").values()
@@ -445,7 +450,7 @@ def test_every_alias_is_pinged_once_a_day_and_a_ping_that_is_refused_comes_again
     assert all(ping["Target"]["RetryPolicy"]["MaximumRetryAttempts"] >= 5 for ping in pings)
 
 
-def test_detected_errors_are_retried_and_then_kept(image_template: Any) -> None:
+def test_detected_errors_are_retried_and_then_kept(image_template: Template) -> None:
     (config,) = [
         c
         for c in image_template.of_type("AWS::Lambda::EventInvokeConfig").values()
@@ -459,7 +464,7 @@ def test_detected_errors_are_retried_and_then_kept(image_template: Any) -> None:
 # Seeing it
 
 
-def test_the_dashboard_shows_every_function_and_queue(image_template: Any) -> None:
+def test_the_dashboard_shows_every_function_and_queue(image_template: Template) -> None:
     body = json.loads(only(image_template.of_type("AWS::CloudWatch::Dashboard"))["DashboardBody"])
 
     text = json.dumps(body)
@@ -467,7 +472,7 @@ def test_the_dashboard_shows_every_function_and_queue(image_template: Any) -> No
     assert all(f"{queue}.QueueName" in text for queue in image_template.of_type("AWS::SQS::Queue"))
 
 
-def test_the_dashboard_says_what_stats_says(image_template: Any) -> None:
+def test_the_dashboard_says_what_stats_says(image_template: Template) -> None:
     body = json.loads(only(image_template.of_type("AWS::CloudWatch::Dashboard"))["DashboardBody"])
     how_far, why_not = (
         w["properties"] for w in body["widgets"] if w["properties"].get("view") == "singleValue"
@@ -484,5 +489,5 @@ def test_the_dashboard_says_what_stats_says(image_template: Any) -> None:
     assert "service,reason" in why_not["metrics"][0][0]["expression"]
 
 
-def test_the_outputs_are_what_the_command_reads(image_template: Any) -> None:
+def test_the_outputs_are_what_the_command_reads(image_template: Template) -> None:
     assert set(image_template.raw["Outputs"]) == OUTPUTS

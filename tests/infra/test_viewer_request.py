@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from functions.decide_approval.request import VIEWER_ADDRESS
 from functions.sign_in.cookies import SESSION
-from tests.edge import VIEWER_REQUEST, ViewerRequest
+from tests.fakes.edge import VIEWER_REQUEST, ViewerRequest
 
 TOKEN = "header.claims.signature"
 FORGED = {"authorization": "Bearer of.somebody.else", VIEWER_ADDRESS: "192.0.2.1"}
@@ -29,7 +28,9 @@ def function() -> Iterator[ViewerRequest]:
 @pytest.mark.parametrize(
     "uri", ["/a/approval-1", "/list", "/static/style.css", "/sign-innocent", "/slack/x", "/"]
 )
-def test_a_session_becomes_the_header_that_the_authorizer_reads(function: Any, method: str, uri: str) -> None:
+def test_a_session_becomes_the_header_that_the_authorizer_reads(
+    function: ViewerRequest, method: str, uri: str
+) -> None:
     request = function(method, uri, query="t=1", headers=FORGED, cookies={SESSION: TOKEN, "other": "x"})
     assert (request["method"], request["uri"]) == (method, uri)
     assert request["headers"]["authorization"] == {"value": f"Bearer {TOKEN}"}
@@ -39,7 +40,7 @@ def test_a_session_becomes_the_header_that_the_authorizer_reads(function: Any, m
 @pytest.mark.parametrize("uri", ["/a/approval-1", "/sign-in", "/slack"])
 @pytest.mark.parametrize("cookies", [{}, {SESSION: TOKEN}], ids=["stranger", "session"])
 def test_where_a_viewer_is_and_who_is_not_the_viewer_s_to_say(
-    function: Any, uri: str, cookies: dict[str, str]
+    function: ViewerRequest, uri: str, cookies: dict[str, str]
 ) -> None:
     headers = {**FORGED, "sec-fetch-mode": "cors"}
     request = function("POST", uri, headers=headers, cookies=cookies, viewer="2001:db8::7")
@@ -57,7 +58,7 @@ def test_where_a_viewer_is_and_who_is_not_the_viewer_s_to_say(
         ("POST", "/slack"),
     ],
 )
-def test_what_needs_no_token_gets_none(function: Any, method: str, uri: str) -> None:
+def test_what_needs_no_token_gets_none(function: ViewerRequest, method: str, uri: str) -> None:
     request = function(method, uri, query="x=1", cookies={SESSION: TOKEN, "__Host-sign-in-abc": "x"})
     assert request["uri"] == uri
     assert "authorization" not in request["headers"]
@@ -81,7 +82,13 @@ def test_what_needs_no_token_gets_none(function: Any, method: str, uri: str) -> 
     ],
 )
 def test_whoever_has_no_session_is_sent_to_sign_in_and_back(
-    function: Any, headers: dict[str, str], method: str, page: str, uri: str, query: str | None, to: str
+    function: ViewerRequest,
+    headers: dict[str, str],
+    method: str,
+    page: str,
+    uri: str,
+    query: str | None,
+    to: str,
 ) -> None:
     response = function(method, uri, query=query, headers=headers)
     location = response["headers"]["location"]["value"]
@@ -92,7 +99,7 @@ def test_whoever_has_no_session_is_sent_to_sign_in_and_back(
     assert response["headers"]["cache-control"]["value"] == "no-store"
 
 
-def test_what_no_person_looks_at_is_left_to_the_authorizer(function: Any) -> None:
+def test_what_no_person_looks_at_is_left_to_the_authorizer(function: ViewerRequest) -> None:
     request = function("GET", "/favicon.ico", headers={"sec-fetch-mode": "no-cors"})
     assert "statusCode" not in request
     assert "authorization" not in request["headers"]

@@ -15,9 +15,9 @@ from functions.core.workflow import errors
 from functions.harness.job import Job
 from functions.validate_patch import lanes
 from infra.catalog import EVERY, STEPS
-from infra.diagram import DEFINITION, transitions
 from tests.deployment_uses import DEPLOYMENT, modules
 from tests.statemachine.conftest import ENTERED
+from tests.statemachine.diagram import DEFINITION, transitions
 from tests.statemachine.paths import (
     ACCEPTED,
     CLAIMED,

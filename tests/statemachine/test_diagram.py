@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from infra.diagram import mermaid
+from tests.statemachine.diagram import mermaid
 
 README = Path(__file__).parents[2] / "README.md"
 
 
 def test_readme_shows_the_workflow_as_it_is(definition: dict[str, Any]) -> None:
     assert f"```mermaid\n{mermaid(definition)}```" in README.read_text(), (
-        "paste the output of: python -m infra.diagram"
+        "paste the output of: python -m tests.statemachine.diagram"
     )
 
 

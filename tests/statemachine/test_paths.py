@@ -14,7 +14,7 @@ from botocore.validate import ParamValidator
 from functions.core.approval.approvals import Verdict
 from functions.core.workflow.state import HealState, LateState, ValidationState
 from functions.record_outcome.outcome import Ending
-from infra.diagram import transitions
+from tests.statemachine.diagram import transitions
 from tests.statemachine.paths import (
     ACCEPTED,
     APPROVE,

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from infra.app import use_bundled_node
-from infra.diagram import DEFINITION
+from tests.statemachine.diagram import DEFINITION
 from tests.statemachine.paths import ACCEPTED, CLAIMED, PATHS, SMALL, SOURCE, START
 
 ROOT = Path(__file__).parents[2]

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from infra.cli.connect import region
-from infra.diagram import DEFINITION
 from tests.statemachine.conftest import CALLBACK, ENTERED, EXECUTION, INVOKE, evaluator, walker
+from tests.statemachine.diagram import DEFINITION
 from tests.statemachine.paths import PATHS, START
 
 if TYPE_CHECKING:

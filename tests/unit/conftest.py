@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import subprocess
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
-from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 from github import Auth, Github
 from pytest_httpserver import HTTPServer
@@ -32,13 +30,12 @@ from functions.core.incidents.table import LISTED, Incidents
 from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow import scoped
 from functions.core.workflow.artifacts import Artifacts
-from functions.core.workflow.history import Visit
 from functions.detect_errors.recorder import Recorder
-from infra.local.forge import ForgeServer
-from tests.channel import Channel, receiving
-from tests.emulated import LambdaContext, emulated
+from tests.fakes.channel import Channel, receiving
+from tests.fakes.emulated import LambdaContext, emulated
+from tests.fakes.forge import Forge
+from tests.fakes.workflow import Workflow
 from tests.removal import (
-    REMOVAL,
     add_removals,
     pytest_pyfunc_call,
     pytest_runtest_protocol,
@@ -127,7 +124,7 @@ FORGE_TOKEN = "forge-token"
 class Hosted:
     """An app whose private repository lies on a forge that runs: real git over HTTP, GitHub's REST API."""
 
-    forge: ForgeServer
+    forge: Forge
     app: App
     bare: Path
     base_sha: str
@@ -194,7 +191,7 @@ def hosted(tmp_path: Path) -> Iterator[Hosted]:
         'RATES = {"DE": 4.9}\n\n\ndef rate(country):\n    return RATES[country]\n'
     )
     (source / "README.md").write_text("# Orders\n")
-    forge = ForgeServer(tmp_path / "forge", FORGE_TOKEN)
+    forge = Forge(tmp_path / "forge", FORGE_TOKEN)
     base = forge.create_repository("shop/orders", source, private=True, collaborators=("reviewer",))
     forge.start()
     app = App(
@@ -235,57 +232,6 @@ def lambda_context() -> LambdaContext:
     return LambdaContext()
 
 
-class Workflow:
-    """Step Functions as the decider meets it: tokens that wait, once, and a history of what they received.
-
-    moto accepts every token for ever, so this keeps the rules of SendTaskSuccess instead.
-    """
-
-    def __init__(self) -> None:
-        self.waiting: set[str] = set()
-        self.visits: list[Visit] = []
-        """What the page sees of the execution."""
-        self.received: list[dict[str, Any]] = []
-        self.fail_next: list[str] = []
-        """Error codes that the next calls answer, before anything happens."""
-        self.die_after_next = False
-        """The next call arrives, but its answer does not."""
-        self._lock = threading.Lock()
-        self._known: set[str] = set()
-
-    def wait(self, token: str) -> str:
-        self.waiting.add(token)
-        self._known.add(token)
-        return token
-
-    def send_task_success(self, *, taskToken: str, output: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
-        REMOVAL.check("SendTaskSuccess", ("states:SendTaskSuccess", ""))
-        with self._lock:
-            if self.fail_next:
-                raise self._error(self.fail_next.pop(0))
-            if taskToken not in self.waiting:
-                raise self._error("TaskTimedOut" if taskToken in self._known else "TaskDoesNotExist")
-            self.waiting.remove(taskToken)
-            self.received.append(json.loads(output))
-            if self.die_after_next:
-                self.die_after_next = False
-                raise self._error("InternalError")
-            return {}
-
-    def get_paginator(self, name: str) -> Workflow:
-        assert name == "get_execution_history"
-        return self
-
-    def paginate(self, **_: Any) -> list[dict[str, Any]]:
-        REMOVAL.check("GetExecutionHistory", ("states:GetExecutionHistory", ""))
-        outputs = [{"taskSucceededEventDetails": {"output": json.dumps(out)}} for out in self.received]
-        return [{"events": [{"type": "TaskStateExited"}, *reversed(outputs)]}]
-
-    @staticmethod
-    def _error(code: str) -> ClientError:
-        return ClientError({"Error": {"Code": code, "Message": code}}, "SendTaskSuccess")
-
-
 LINK_KEY = "newest-link-key-of-at-least-thirty-two-characters"
 PATCH = """\
 diff --git a/orders/shipping.py b/orders/shipping.py
@@ -313,10 +259,10 @@ class Scene:
     incidents: Incidents
     artifacts: Artifacts
     tokens: TaskTokens
-    workflow: Any
+    workflow: Workflow
     decisions: Decisions
     keys: tuple[bytes, ...]
-    incidents_table: Any
+    incidents_table: Table
 
     def write_attempt(
         self, number: int, *, patch: str = PATCH, proposal: dict[str, Any] | None = None, **gates: Any
@@ -378,6 +324,12 @@ class Scene:
         self.incidents.advance(INCIDENT_ID, EXECUTION, status="AWAITING_APPROVAL", approval_id=name)
         return opened
 
+    def kept(self, approval_id: str) -> Approval:
+        """The row as it is now."""
+        row = self.approvals.get(approval_id)
+        assert row is not None
+        return row
+
 
 @pytest.fixture
 def approvals_table(aws: None) -> Table:
@@ -437,8 +389,11 @@ def scene(incidents_table: Table, approvals_table: Table) -> Scene:
     )
 
 
+Inbox = Callable[[], list[dict[str, Any]]]
+
+
 @pytest.fixture
-def inbox(aws: None) -> Callable[[], list[dict[str, Any]]]:
+def inbox(aws: None) -> Inbox:
     """Reads (and empties) a queue that is subscribed to both topics: what people would have been told."""
     queues = boto3.client("sqs")
     queue = queues.create_queue(QueueName="inbox")["QueueUrl"]

@@ -14,6 +14,7 @@ from functions.core.apps.app import App
 from functions.core.aws.console import Console
 from functions.core.incidents.incident import Incident
 from functions.core.notify import slack
+from functions.core.notify.counts import counted
 from functions.core.notify.times import said, said_of
 from functions.core.notify.webhooks import Post
 from functions.core.untrusted.inert import inert_line
@@ -101,7 +102,11 @@ def announce(
 def times(incident: Incident, zone: str = "") -> str:
     """How often the error was seen, and since when, on the clock of `zone`."""
     since = said_of(incident.first_seen, zone) or "an unknown time"
-    return f"once, {since}" if incident.occurrences == 1 else f"{incident.occurrences:,} times since {since}"
+    return (
+        f"once, {since}"
+        if incident.occurrences == 1
+        else f"{counted(incident.occurrences, 'time')} since {since}"
+    )
 
 
 def moment(epoch: int, zone: str = "") -> str:

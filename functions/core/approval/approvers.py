@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from functions.core.untrusted.hidden import disguises
+from functions.core.untrusted.hidden import characters, disguises
 
 EVERYBODY = "team"
 """Recipient of the link when the app names no approvers: whoever reads the topic."""
@@ -90,6 +90,8 @@ def one_person(approvers: Iterable[str]) -> tuple[str, str] | None:
 
 def never(approver: str) -> str:
     """Why this can be nobody who decides, as a sentence's end; "" where it may be somebody."""
+    if unseen := characters(approver):
+        return f"has characters that cannot be seen: {', '.join(unseen)}"
     if approver.startswith(_SLACK):
         return "is no Slack user's id, such as slack:U012AB3CD" if malformed(approver) else ""
     if approver.startswith("arn:"):

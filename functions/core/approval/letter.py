@@ -11,6 +11,7 @@ from functions.core.approval.approvals import Approval
 from functions.core.approval.approvers import EVERYBODY
 from functions.core.incidents.incident import Incident
 from functions.core.notify.commands import Commands
+from functions.core.notify.counts import counted
 from functions.core.untrusted.inert import inert, inert_line
 from functions.core.workflow.evidence import Evidence
 
@@ -82,7 +83,7 @@ def _diff(patch: str) -> list[str]:
     """The patch for reading: its characters spelled out, cut where a letter gets long."""
     lines = [line for line in inert(patch).splitlines() if not line.startswith(("diff --git ", "index "))]
     left = len(lines) - _DIFF_LINES
-    return [*lines[:_DIFF_LINES], *([f"… {left} more lines on the page"] if left > 0 else [])]
+    return [*lines[:_DIFF_LINES], *([f"… {counted(left, 'more line')} on the page"] if left > 0 else [])]
 
 
 def _proof(evidence: Evidence) -> str:

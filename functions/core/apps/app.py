@@ -147,6 +147,8 @@ class App:
     """Error class → mode, where it is not that of the app; a class that is named here starts heals."""
     paused: bool = False
     """Whether errors are recorded, and none is healed."""
+    first_name: str = ""
+    """Of one that was renamed: what it was called first. Its incidents' ids go on beginning with that."""
     min_occurrences: int = 1
     """How often an error must have been seen before it is healed."""
     max_heals_at_once: int = 5
@@ -245,6 +247,10 @@ class App:
     def mode_of(self, error_class: ErrorClass) -> Mode:
         """How far a heal of an error of this class goes."""
         return Mode(self.class_modes.get(str(error_class), self.mode))
+
+    def incident_id(self, fingerprint: str) -> str:
+        """The id of its incident with this fingerprint."""
+        return f"{self.first_name or self.name}-{fingerprint}"
 
     @property
     def host(self) -> str:
@@ -364,6 +370,8 @@ def _check_running(app: App) -> None:
             f"app {app.name!r}: 'codebuild_project' must be a CodeBuild project's name that begins with"
             f" {PROJECT_PREFIX!r}: the workflow may start no other"
         )
+    if app.first_name and not _NAME.fullmatch(app.first_name):
+        raise AppInvalid(f"app {app.name!r}: 'first_name' must be an app's name, or empty")
     if app.python and not PYTHON.fullmatch(app.python):
         raise AppInvalid(f"app {app.name!r}: 'python' must be a version such as \"3.12\", or empty")
 

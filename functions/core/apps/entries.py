@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/systems-manager/latest/userguide/secure-string-param
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +19,17 @@ BESIDE = ".rewriting"
 """Behind the name of an entry: its copy, read while the entry itself is away. A parameter cannot be given
 another type, so one that is not encrypted yet is deleted and made anew. No app's entry has a dot in its
 name."""
+_NOTE = "renamed_to"
+
+
+def note(name: str) -> str:
+    """What is left under an app's former name: the one that it has now."""
+    return json.dumps({_NOTE: name})
+
+
+def noted(text: str) -> str:
+    """The name that a note tells; "" for an entry."""
+    return str(json.loads(text)[_NOTE]) if text.startswith(f'{{"{_NOTE}"') else ""
 
 
 class _Kept(NamedTuple):

@@ -19,10 +19,3 @@ class Mode(StrEnum):
     """A patch is made and proven; nobody is asked, and nothing is committed."""
     PULL_REQUEST = "pull-request"
     """People are asked about the patch, and what they approve becomes a pull request."""
-
-    @property
-    def next_higher(self) -> Mode | None:
-        """The mode that goes one step further; None for the highest."""
-        modes = list(Mode)
-        place = modes.index(self) + 1
-        return modes[place] if place < len(modes) else None

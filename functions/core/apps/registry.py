@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 
 from functions.core.apps.app import App
 from functions.core.apps.discovery import Tagged
-from functions.core.apps.entries import BESIDE, Entries
+from functions.core.apps.entries import BESIDE, Entries, noted
 from functions.core.aws.names import entry_of
 from functions.core.workflow.errors import AppInvalid, AppNotRegistered, PermanentError
 
@@ -48,9 +48,11 @@ class Registry:
         self._entries = Entries(self._provider.client, self._path, clock)
 
     def app(self, name: str) -> App:
-        """The app with this name. Raises AppNotRegistered, or AppInvalid for a broken entry."""
+        """The app that has or had this name. Raises AppNotRegistered, or AppInvalid for a broken entry."""
         entry = entry_of(name)
         text = self.text(entry)
+        if text and (now := noted(text)):
+            entry, name, text = now, now, self.text(now)
         if text is None:
             raise AppNotRegistered(
                 f"no app named {entry!r} in the registry; add it with: selfheal configure {entry}"
@@ -103,6 +105,11 @@ class Registry:
         # A broken entry must not take the other apps down with it; `selfheal apps list` shows it.
         return [app for app in self.entries().values() if isinstance(app, App)]
 
+    def renamed(self, max_age: float = 0) -> dict[str, str]:
+        """Former name → the one that the app has now, as of at most `max_age` seconds ago."""
+        found = {name: noted(text) for name, text in self._entries.texts(max_age).items()}
+        return {name: now for name, now in found.items() if now}
+
     def entries(self) -> dict[str, App | AppInvalid]:
         """Every app by name, or what is wrong with it; those that were discovered included."""
         return self._parsed(self._entries.texts(recursive=True))
@@ -112,6 +119,8 @@ class Registry:
         # The entries come before what is of their families.
         for path, text in sorted(texts.items(), key=lambda item: ("/" in item[0], item[0])):
             _, below, name = path.rpartition("/")
+            if noted(str(text)):
+                continue
             try:
                 found[name] = (
                     self._of_family(found, name, str(text)) if below else self._parse(name, str(text))

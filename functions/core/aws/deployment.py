@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from functions.core.model.port import LanguageModel
     from functions.core.notify.commands import Commands
     from functions.core.notify.notifications import Notifications
+    from functions.core.notify.outbox import Outbox
     from functions.core.notify.signing_secrets import SigningSecrets
     from functions.core.notify.webhooks import Webhooks
     from functions.core.workflow.artifacts import Artifacts
@@ -111,6 +112,12 @@ class Deployment:
         from functions.core.apps.registry import Registry
 
         return Registry(self.setting("registry_path"), self.parameters)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        from functions.core.notify.outbox import Outbox
+
+        return Outbox(self.table("incidents_table"), self.notifications)
 
     @cached_property
     def switch(self) -> Switch:

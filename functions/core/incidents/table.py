@@ -124,6 +124,10 @@ class Incidents:
             values=values | {":mine": execution_arn, ":new": str(Status.NEW)},
         )
 
+    def give(self, incident_id: str, app: str) -> Incident | None:
+        """Have it be another app's, or the same one's by its new name; None if it is gone."""
+        return self._update(incident_id, {"app": app}, condition="attribute_exists(#incident_id)", values={})
+
     def roots(self, app: str) -> Roots:
         """Which of an app's incidents is healed for a root cause; it is kept in the same table."""
         return Roots(self._table, app)

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from functions.core.model.requests import estimate_tokens
+from functions.core.notify.counts import counted
 
 # Escape sequences and characters that change how text is read without being seen: terminal codes, control
 # characters, bidirectional and zero-width marks, and the tag characters that can carry hidden text.
@@ -55,4 +56,4 @@ def middle_cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     head = limit // 4
-    return f"{text[:head]}\n[… {len(text) - limit} characters left out …]\n{text[head - limit :]}"
+    return f"{text[:head]}\n[… {counted(len(text) - limit, 'character')} left out …]\n{text[head - limit :]}"

@@ -1,6 +1,6 @@
 """What is told at once, and what waits to be told together: so many at once that nobody would read them, and
 what comes within an app's quiet hours. Questions and failures do not come this way: failures wait for
-nothing, and of a question only the messages wait (see `tell_at`).
+nothing, and of a question only the messages wait (see `tell_at`); nor does what follows a person's decision.
 
 Two kinds of items in the incidents table, which have neither app nor status: `told#APP#WINDOW` counts what
 was told in a stretch of time, `held#APP` holds what waits.
@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
+from functions.core.notify.counts import counted
 from functions.core.notify.notifications import About, Notifications
 from functions.core.untrusted.inert import inert_line
 
@@ -36,12 +37,14 @@ class Outbox:
         self._table = table
         self._notifications = notifications
 
-    def tell(self, app: App, incident: Incident, subject: str, text: str, now: float) -> bool:
-        """Send, or keep for a digest; whether it was sent now. now: epoch seconds."""
+    def tell(
+        self, app: App, incident: Incident, subject: str, text: str, now: float, kind: str = "recorded"
+    ) -> bool:
+        """Send, or keep for a digest; whether it was sent now. now: epoch seconds; kind: see `About`."""
         if quiet(app, now) or self._told(app, now) > AT_ONCE:
             self._hold(app, incident)
             return False
-        return self._notifications.send(subject, text, about=About.incident(incident, "recorded"))
+        return self._notifications.send(subject, text, about=About.incident(incident, kind))
 
     def digest(self, app: App, now: float) -> int:
         """Tell what waits, in one letter, unless it is quiet now; how much that was.
@@ -140,13 +143,13 @@ def _digest(app: App, lines: list[str], count: int) -> tuple[str, str]:
     shown = [f"- {title}\n  {incident_id}" for title, _, incident_id in (ln.partition("\n") for ln in lines)]
     left = count - len(lines)
     more = [f"and {left:,} more"] if left > 0 else []
-    kinds = "one more error" if count == 1 else f"{count:,} more errors"
+    kinds = "one more error" if count == 1 else counted(count, "more error")
     text = [
-        f"{app.name} logged {kinds} that are recorded and not healed:",
+        f"{app.name}: {kinds}, recorded, and not or no longer being healed:",
         "",
         *shown,
         *more,
         "",
-        f"All of them: selfheal incidents --app {app.name} --status SUPPRESSED",
+        f"All of them: selfheal incidents --app {app.name} --status closed",
     ]
     return f"[{app.name}] {kinds[0].upper()}{kinds[1:]}", "\n".join(text) + "\n"

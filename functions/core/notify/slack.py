@@ -15,6 +15,7 @@ from functions.core.approval import links
 from functions.core.approval.approvals import Approval
 from functions.core.approval.decisions import REJECT_REASONS
 from functions.core.approval.links import Link, LinkInvalid, Purpose
+from functions.core.notify.counts import counted
 
 _TICKET = re.compile(r"([A-Za-z0-9_-]{1,64})\.([0-9a-f]{64})\.([^.]+\.[^.]+\.[^.]+)")
 # Hexadecimal digits of the patch's hash that a person compares; the page shows all of them.
@@ -80,7 +81,7 @@ def actions(buttons: Buttons) -> dict[str, Any]:
     Confirmation dialogs have at most 300 characters of text, labels 75:
     https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object
     """
-    files = "1 file" if buttons.files == 1 else f"{buttons.files} files"
+    files = counted(buttons.files, "file")
     approve = {
         **_button(Button.APPROVE, "Approve"),
         "style": "primary",

@@ -19,6 +19,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from functions.core.notify.counts import counted
 from functions.core.workflow.errors import ArchiveUnsafe, SourceTooLarge
 
 # Level 6 takes twice the time of level 3 for a twentieth less; an archive lives for days, not years.
@@ -51,8 +52,8 @@ class ArchiveLimits:
         """Raises SourceTooLarge, naming what there is and what is allowed."""
         if members > self.members or size > self.bytes:
             raise SourceTooLarge(
-                f"the source tree is too large: {members:,} files and {size / 1e6:,.1f} MB so far; "
-                f"allowed are {self.members:,} files and {self.bytes / 1e6:,.1f} MB"
+                f"the source tree is too large: {counted(members, 'file')} and {size / 1e6:,.1f} MB so far; "
+                f"allowed are {counted(self.members, 'file')} and {self.bytes / 1e6:,.1f} MB"
             )
 
 
@@ -147,34 +148,6 @@ def read(data: bytes, limits: ArchiveLimits = DEFAULT_LIMITS) -> Iterator[Member
                 yield Member(path, body, MemberKind.EXECUTABLE if info.mode & 0o100 else MemberKind.FILE)
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         raise ArchiveUnsafe(f"the source archive cannot be read: {error}") from error
-
-
-def unpack(data: bytes, target: Path, limits: ArchiveLimits = DEFAULT_LIMITS) -> int:
-    """Write an archive's members below `target`, which must exist and be empty; how many there were.
-
-    Raises as `read` does; what was written until then stays for the caller to remove.
-    """
-    root = target.resolve()
-    links: list[tuple[Path, str]] = []
-    count = 0
-    for member in read(data, limits):
-        count += 1
-        path = root / member.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if member.kind is MemberKind.SYMLINK:
-            links.append((path, os.fsdecode(member.data)))
-            continue
-        path.write_bytes(member.data)
-        if member.kind is MemberKind.EXECUTABLE:
-            path.chmod(0o755)
-    # Links come last, so that nothing is ever written through one; one that leads outside by way of another
-    # link shows only now.
-    for path, goal in links:
-        path.symlink_to(goal)
-    for path, _ in links:
-        if not Path(os.path.realpath(path)).is_relative_to(root):
-            path.unlink()
-    return count
 
 
 def _safe_path(path: str) -> str:

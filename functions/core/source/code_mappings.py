@@ -6,6 +6,8 @@ import posixpath
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from functions.core.notify.counts import counted
+
 
 @dataclass(frozen=True, slots=True)
 class Location:
@@ -39,5 +41,7 @@ def locate(file: str, paths: Collection[str], source_roots: Mapping[str, str]) -
             return Location(matches[0])
         if matches:
             shown = ", ".join(matches[:4])
-            return Location(None, f"{len(matches)} files of the repository end in {suffix}: {shown}")
+            return Location(
+                None, f"{counted(len(matches), 'file')} of the repository end in {suffix}: {shown}"
+            )
     return Location(None, "no file of the repository ends in the same directory and name")

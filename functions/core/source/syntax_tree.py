@@ -53,6 +53,7 @@ def nodes_of(node: ast.AST) -> tuple[ast.AST, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=_KEPT)
 def same_code(one: ast.AST, other: ast.AST) -> bool:
     """Whether two nodes are the same code, wherever it stands: as `ast.dump` would say, which takes ten times
     as long."""

@@ -104,9 +104,6 @@ class Artifacts:
         version = answer.get("VersionId", "")
         return reference(f"{key}{_VERSION}{version}" if version else key, body)
 
-    def put_text(self, key: str, text: str) -> str:
-        return self.put(key, text.encode(), "text/plain; charset=utf-8")
-
     def put_json(self, key: str, value: Any) -> str:
         return self.put(key, json.dumps(value, indent=1).encode(), "application/json")
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from functions.core.notify.counts import counted
 from functions.core.source.python import Python
 
 
@@ -226,9 +227,8 @@ class Evidence:
         """What is proven, as one heading: never that all is well where something is asked or not proven."""
         if self.questions:
             return "People have to judge"
-        return (
-            "NOT fully proven" if self.not_proven else f"Proven: all {len(self.gates)} checks ran and passed"
-        )
+        checks = counted(len(self.gates), "check")
+        return "NOT fully proven" if self.not_proven else f"Proven: {checks} ran and passed"
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -46,6 +46,8 @@ _FORMS: tuple[Value, ...] = ("1,5", "2024-02-29", "29.02.2024", "12:30", "0.1", 
 _MOST_BASES, _MOST_AT_EDGES = 8, 200
 _FIRST, _MOST_KNOWN, _MOST_FURTHER = 250, 1000, 4
 """Plans before those that got furthest are changed, and then of these; how many are looked at, and chosen."""
+_LONGEST_CHANGED = 2000
+"""Characters of a call that is changed further: changing one of a thousand rows outlasts all others."""
 _ENOUGH = 100
 """Failing inputs after which the search ends: enough to find one that the patched code takes well."""
 
@@ -226,8 +228,8 @@ def _calls(
     for receiver, arguments, keywords in itertools.chain(
         itertools.islice(plans, _FIRST), _from(further, pool), plans
     ):
-        further.now = receiver, arguments, keywords
         call = _source(target, receiver, arguments, keywords)
+        further.now = (receiver, arguments, keywords) if len(call) <= _LONGEST_CHANGED else None
         if call not in seen:  # three of four have been there
             seen.add(call)
             used = names_used([receiver, arguments, keywords])

@@ -164,14 +164,20 @@ def _of_scalar(value: Value, pool: list[Value]) -> Iterator[Value]:
 
 
 def _of_items(value: Value, pool: list[Value]) -> Iterator[Value]:
-    """Fewer items, one changed, and one more beside a usual one, before it and after it."""
-    kind, beside = type(value), 0
+    """Fewer items, one changed, and one more beside a usual one, before it and after it.
+
+    Of equal ones in a row, which an edge may make a thousand of, the first and the last are changed.
+    """
+    kind, beside, last = type(value), 0, len(value) - 1
+    told_apart = [
+        i for i in range(last + 1) if i in (0, last) or not value[i - 1] == value[i] == value[i + 1]
+    ]
     yield kind()
     if len(value) > 1:
         yield value[:1]
     if value:
         yield kind([*value, value[0]])
-    for i, other in in_turn((i, variants(inner, pool)) for i, inner in enumerate(value)):
+    for i, other in in_turn((i, variants(value[i], pool)) for i in told_apart):
         yield kind([*value[:i], other, *value[i + 1 :]])
         if len(value) == 1 and beside < _BESIDE:
             beside += 1

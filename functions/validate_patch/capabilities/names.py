@@ -32,12 +32,17 @@ class ModuleIndex:
     def tops(self) -> frozenset[str]:
         return frozenset(name.partition(".")[0] for name in self._paths)
 
+    @cached_property
+    def _packages(self) -> frozenset[str]:
+        parts = [name.split(".") for name in self._paths]
+        return frozenset(".".join(name[:end]) for name in parts for end in range(1, len(name)))
+
     def path(self, module: str) -> str | None:
         return self._paths.get(module)
 
     def is_module(self, dotted: str) -> bool:
         """Whether an own module or package has this name."""
-        return dotted in self._paths or any(name.startswith(f"{dotted}.") for name in self._paths)
+        return dotted in self._paths or dotted in self._packages
 
     def names(self, path: str) -> ResolvedNames | None:
         """None for a file that is not there or does not parse."""

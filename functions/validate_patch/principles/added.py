@@ -10,7 +10,7 @@ from typing import Any
 
 from functions.core.source.syntax_tree import dotted
 from functions.harness.names import is_test
-from functions.validate_patch.candidate import Candidate, parsed
+from functions.validate_patch.candidate import Candidate
 
 _BY_KEY = frozenset({"get", "pop", "setdefault"})
 _SAYS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print"})
@@ -37,10 +37,9 @@ def additions(candidate: Candidate) -> list[Added]:
     """
     found: list[Added] = []
     for change in candidate.python_changes:
-        after = parsed(candidate.after, change.path)
+        before, after = candidate.differing(change)
         if after is None or is_test(change.path):
             continue
-        before = parsed(candidate.before, change.path)
         had = Counter(_key(node) for node, _ in _parts(before)) if before is not None else Counter[str]()
         for node, reckoned in _parts(after):
             if had[_key(node)] > 0:

@@ -108,7 +108,7 @@ def _no_fix(candidate: Candidate) -> str:
     if any(not change.path.endswith(".py") for change in candidate.changes):
         return ""
     code = [change for change in candidate.python_changes if not is_test(change.path)]
-    pairs = [(parsed(candidate.before, c.path), parsed(candidate.after, c.path)) for c in code]
+    pairs = [candidate.differing(change) for change in code]
     changed = [_changed(old, new) for old, new in pairs if new is not None]
     if not any(changed):
         return "the patch changes no code outside of tests, so the error stays"
@@ -143,7 +143,7 @@ def _unrelated(candidate: Candidate) -> Iterator[tuple[str, str]]:
     reached = _reached(candidate)
     classes = reached | _owners(candidate)
     for change in candidate.python_changes:
-        before, after = parsed(candidate.before, change.path), parsed(candidate.after, change.path)
+        before, after = candidate.differing(change)
         if before is None or after is None or is_test(change.path):
             continue
         new, methods = _definitions(after), functions_of(before)

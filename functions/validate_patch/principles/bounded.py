@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from functions.core.source.syntax_tree import nodes_of
 from functions.harness.names import is_test
-from functions.validate_patch.candidate import Candidate, parsed
+from functions.validate_patch.candidate import Candidate
 from functions.validate_patch.principles.finding import Finding, Severity
 
 _BOUNDS = frozenset({"max", "min"})
@@ -18,7 +18,7 @@ def bounded(candidate: Candidate) -> Iterator[Finding]:
     """A question for each computation that stood by itself, and stands in `max` or `min` now. A divisor that
     is kept from being zero is none: what that gives is judged by its results."""
     for change in candidate.python_changes:
-        old, new = parsed(candidate.before, change.path), parsed(candidate.after, change.path)
+        old, new = candidate.differing(change)
         if old is None or new is None or is_test(change.path):
             continue
         free, inside = _computed(old)

@@ -63,10 +63,13 @@ def judge(candidate: Candidate, proof: Proof) -> Iterator[Finding]:
         new, old = parsed(candidate.after, change.path), parsed(candidate.before, change.path)
         if new is None:
             continue
+        before, after = candidate.differing(change)
         had = (
-            Counter(key for key, _ in _found(old, stated, change.path)) if old is not None else Counter[str]()
+            Counter(key for key, _ in _found(before, old, stated, change.path))
+            if before is not None and old is not None
+            else Counter[str]()
         )
-        for key, finding in _found(new, stated, change.path):
+        for key, finding in _found(after or new, new, stated, change.path):
             if had[key] > 0:
                 had[key] -= 1
             else:
@@ -87,8 +90,9 @@ class _Stated:
         self.passed_over = self.sources is not None and bool(self.sources.leaving_out())
 
 
-def _found(module: ast.Module, stated: _Stated, path: str) -> Iterator[tuple[str, Finding]]:
-    parents = {child: node for node in nodes_of(module) for child in ast.iter_child_nodes(node)}
+def _found(part: ast.Module, module: ast.Module, stated: _Stated, path: str) -> Iterator[tuple[str, Finding]]:
+    """Of a part of a module, whose names the module binds."""
+    parents = {child: node for node in nodes_of(part) for child in ast.iter_child_nodes(node)}
     imports = {i.local: i.dotted for i in imports_of(module) if isinstance(i.node, ast.ImportFrom)}
     for node in parents:
         said: tuple[Severity, str] | None = None

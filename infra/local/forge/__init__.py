@@ -1,5 +1,5 @@
-"""The embedded forge: real git over HTTP, parts of GitHub's and GitLab's APIs, a page per pull request."""
+"""The embedded forge: real git over HTTP, a part of GitHub's API, a page per pull request."""
 
-from infra.local.forge.server import ForgeServer, Outage
+from infra.local.forge.server import ForgeServer
 
-__all__ = ["ForgeServer", "Outage"]
+__all__ = ["ForgeServer"]

@@ -3,27 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from enum import Enum
 
-import jwt
 from werkzeug import Request
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredApp:
-    """A GitHub App that is known here. public_key: PEM."""
-
-    app_id: int
-    public_key: str
-
-    def proves(self, proof: str) -> bool:
-        """Whether a JSON web token was made with the App's key, for ten minutes at most, as GitHub asks."""
-        try:
-            claims = jwt.decode(proof, self.public_key, algorithms=["RS256"], issuer=str(self.app_id))
-        except jwt.InvalidTokenError:
-            return False
-        return int(claims["exp"]) - int(claims["iat"]) <= 600
 
 
 class Caller(Enum):
@@ -36,13 +18,11 @@ class Caller(Enum):
 
 
 def caller(request: Request, token: str) -> Caller:
-    """Judge a request by `Authorization: token X`, `Bearer X`, or Basic with the token as password; or by
-    GitLab's `PRIVATE-TOKEN`.
+    """Judge a request by `Authorization: token X`, `Bearer X`, or Basic with the token as password.
 
     Basic takes any user name, as GitHub does (`x-access-token:TOKEN`), and the token alone as user name.
     """
-    private = request.headers.get("Private-Token", "")
-    header = f"token {private}" if private else request.headers.get("Authorization", "")
+    header = request.headers.get("Authorization", "")
     if not header:
         return Caller.ANONYMOUS
     scheme, _, value = header.partition(" ")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
+from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from functions.core.untrusted.hidden import spelled_out
 
 _FOLD = re.compile(r"(?P<open><details>)?(?:<summary>(?P<summary>[^<>]*)</summary>)?|(?P<close></details>)")
+_MAY_BREAK = re.compile(
+    r"(?<=[_/.,:=])(?=\w)|(?<=[(\[{])(?![(\[{)\]}])|(?<=[a-z])(?=[A-Z])|(?<=\w{24})(?=\w)"
+)
+"""Where code may go on in the next line: between words, and anywhere in what is longer than a word."""
 
 
 def markdown(text: str) -> Markup:
@@ -18,9 +24,15 @@ def markdown(text: str) -> Markup:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     parser.block.ruler.before("paragraph", "comment", _comment, {"alt": ["paragraph"]})
     parser.block.ruler.before("paragraph", "fold", _fold, {"alt": ["paragraph"]})
+    parser.add_render_rule("code_inline", _code)
     rendered = parser.render(spelled_out(text))
     # What scrolls can be reached by keyboard; no other `<pre>` is in there, as HTML is off.
     return Markup(rendered.replace("<pre>", '<pre tabindex="0">'))  # noqa: S704 # markdown-it escapes everything
+
+
+def _code(_: object, tokens: Sequence[Token], index: int, *__: object) -> str:
+    """Markdown render rule: code within a line, whose words stay whole in a narrow table."""
+    return f"<code>{'<wbr>'.join(map(escape, _MAY_BREAK.split(tokens[index].content)))}</code>"
 
 
 def _comment(state: StateBlock, start: int, end: int, silent: bool) -> bool:

@@ -154,7 +154,6 @@ class Pages:
             commits=comparison.commits,
             files=_shown(comparison.files),
             mergeable=self._pulls.mergeable(repository.slug, pull),
-            checks=repository.checks_of(pull.head_sha),
             form_token=self._form_token(repository.slug, number),
         )
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from infra.local.forge.git import ChangedFile, Git, GitCommit
-from infra.local.forge.store import Comment, Pull, Repository, Store, StoredCheck, now
+from infra.local.forge.store import Comment, Pull, Repository, Store, now
 from infra.local.forge.webhooks import Webhook
 
 # GitHub's limits, in characters.
@@ -164,20 +164,6 @@ class Pulls:
         with self._store.lock:
             pull = self.get(slug, number)
             return self._save(slug, replace(pull, labels=tuple(dict.fromkeys((*pull.labels, *labels)))))
-
-    def check(self, slug: str, sha: str, name: str, conclusion: str, output: str) -> StoredCheck:
-        """Note what a job says of a commit. Raises PullRefused(422) for a commit that is not there."""
-        with self._store.lock:
-            repository = self.repository(slug)
-            if not self._store.git(slug).is_commit(sha):
-                raise PullRefused(422, f"No commit found for SHA: {sha}")
-            check = StoredCheck(len(repository.checks) + 1, sha, name, conclusion, output)
-            self._store.save(replace(repository, checks=(*repository.checks, check)))
-            head = next((pull.head for pull in repository.pulls if pull.head_sha == sha), None)
-            if conclusion:
-                suite = {"head_sha": sha, "head_branch": head, "conclusion": conclusion}
-                self._webhook("check_suite", {"action": "completed", "check_suite": suite})
-            return check
 
     def comment(
         self, slug: str, number: int, body: str, author: str, *, changes_requested: bool = False

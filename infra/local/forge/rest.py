@@ -15,12 +15,11 @@ from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 
-from infra.local.forge.access import Caller, RegisteredApp
+from infra.local.forge.access import Caller
 from infra.local.forge.answers import BASE_PATH, answer, body, shapes, text, texts
 from infra.local.forge.git import DEFAULT_BRANCH
 from infra.local.forge.graphql import GraphQL
-from infra.local.forge.jobs import LOG, Jobs
-from infra.local.forge.pulls import PullRefused, Pulls, invalid
+from infra.local.forge.pulls import PullRefused, Pulls
 from infra.local.forge.shapes import Json
 from infra.local.forge.store import Pull, Repository, Store
 
@@ -29,33 +28,31 @@ GRAPHQL_PATH = "/api/graphql"
 _DOCS = "https://docs.github.com/rest"
 _MAX_JSON = 1024 * 1024  # bytes; a pull request with the longest allowed body is well below
 _MAX_PAGE = 100  # GitHub's limit for `per_page`
-_BRANCH_REF = "heads/"
-_MINT = "mint"
 _Item = TypeVar("_Item")
 
 
 class Rest:
     """Answers every request below BASE_PATH."""
 
-    def __init__(self, store: Store, pulls: Pulls, token: str) -> None:
+    def __init__(self, store: Store, pulls: Pulls) -> None:
         self._store = store
         self._pulls = pulls
-        self._token = token
-        self.apps: dict[int, RegisteredApp] = {}
-        """GitHub Apps, by the number of their installation."""
         self._graphql = GraphQL(store, pulls)
-        self._jobs = Jobs(pulls, BASE_PATH, token)
+        self._views = self._routes()
+        self._map = Map(merge_slashes=False)
+        self._map.add(Rule(f"{BASE_PATH}/user", methods=["GET"], endpoint=""))
+        for key in self._views:
+            method, _, path = key.partition(" ")
+            self._map.add(Rule(BASE_PATH + path, methods=[method], endpoint=key))
+
+    def _routes(self) -> dict[str, Callable[..., Response]]:
         repository, pull, issue = "/repos/<owner>/<name>", "/pulls/<int:number>", "/issues/<int:number>"
-        self._views: Mapping[str, Callable[..., Response]] = {
+        return {
             f"GET {repository}": self._repository,
-            f"GET {repository}/branches": self._branches,
             f"GET {repository}/branches/<path:branch>": self._branch,
-            f"GET {repository}/git/ref/<path:ref>": self._ref,
             f"GET {repository}/commits/<path:ref>": self._commit,
-            f"GET {repository}/commits/<ref>/check-runs": self._jobs.checks,
-            f"GET {repository}/commits/<ref>/status": self._jobs.status,
-            f"POST {repository}/check-runs": self._jobs.check,
-            f"GET {repository}/actions/jobs/<int:number>/logs": self._jobs.logs,
+            f"GET {repository}/commits/<ref>/check-runs": self._check_runs,
+            f"GET {repository}/commits/<ref>/status": self._status,
             f"GET {repository}/contents/<path:path>": self._contents,
             f"GET {repository}/collaborators/<user>": self._collaborator,
             f"GET {repository}/collaborators/<user>/permission": self._permission,
@@ -64,27 +61,14 @@ class Rest:
             f"POST {repository}/pulls": self._open,
             f"GET {repository}{pull}": self._get,
             f"PATCH {repository}{pull}": self._edit,
-            f"GET {repository}{pull}/merge": self._is_merged,
-            f"PUT {repository}{pull}/merge": self._merge,
             f"POST {repository}{pull}/requested_reviewers": self._request_review,
             f"GET {repository}{pull}/files": self._files,
             f"GET {repository}{pull}/reviews": self._reviews,
             f"GET {repository}{pull}/comments": self._inline,
-            f"GET {repository}{issue}/labels": self._labels,
             f"POST {repository}{issue}/labels": self._add_labels,
             f"GET {repository}{issue}/comments": self._comments,
             f"POST {repository}{issue}/comments": self._comment,
         }
-        self._map = Map(merge_slashes=False)
-        self._map.add(Rule(f"{BASE_PATH}/user", methods=["GET"], endpoint=""))
-        self._map.add(
-            Rule(
-                f"{BASE_PATH}/app/installations/<int:number>/access_tokens", methods=["POST"], endpoint=_MINT
-            )
-        )
-        for key in self._views:
-            method, _, path = key.partition(" ")
-            self._map.add(Rule(BASE_PATH + path, methods=[method], endpoint=key))
 
     def answer(self, request: Request, caller: Caller) -> Response:
         """Answer one request; what GitHub would refuse becomes its error answer."""
@@ -97,19 +81,14 @@ class Rest:
         return response
 
     def _dispatch(self, request: Request, caller: Caller) -> Response:
-        # An App proves itself by its key, and has no token yet.
-        if caller is Caller.IMPOSTOR and "/app/installations/" not in request.path:
+        if caller is Caller.IMPOSTOR:
             raise PullRefused(401, "Bad credentials")
         if request.path == GRAPHQL_PATH:
             return self._graphql.answer(request, caller)
-        if request.path.startswith(f"{BASE_PATH}{LOG}/"):
-            return self._jobs.log(request)
         try:
             endpoint, found = self._map.bind_to_environ(request.environ).match()
         except MethodNotAllowed:
             raise PullRefused(404, "Not Found") from None
-        if endpoint == _MINT:
-            return self._mint(request, **dict(found))
         if not endpoint:
             if caller is Caller.ANONYMOUS:
                 raise PullRefused(401, "Requires authentication")
@@ -122,42 +101,17 @@ class Rest:
             raise PullRefused(401, "Requires authentication")
         return self._views[endpoint](request, repository, **values)
 
-    def _mint(self, request: Request, number: int) -> Response:
-        """A token of the App's installation, for repositories that are there."""
-        proof = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        app = self.apps.get(number)
-        if app is None or not app.proves(proof):
-            raise PullRefused(401, "A JSON web token could not be decoded")
-        for name in texts(body(request), "repositories"):
-            if not any(one.name == name for one in self._store.all()):
-                raise PullRefused(422, "At least one repository does not exist or is not accessible")
-        return answer({"token": self._token, "expires_at": "2099-01-01T00:00:00Z"}, status=201)
-
     # Repository
 
     def _repository(self, request: Request, repository: Repository) -> Response:
         return answer(shapes(request).repository(repository))
 
-    def _branches(self, request: Request, repository: Repository) -> Response:
-        names = tuple(self._store.git(repository.slug).branches())
-        return _page(request, names, lambda name: self._branch_json(request, repository, name))
-
     def _branch(self, request: Request, repository: Repository, branch: str) -> Response:
-        return answer(self._branch_json(request, repository, branch))
-
-    def _branch_json(self, request: Request, repository: Repository, branch: str) -> Json:
         git = self._store.git(repository.slug)
         sha = git.branch(branch)
         if sha is None:
             raise PullRefused(404, "Branch not found")
-        return shapes(request).branch(repository, branch, git.commits(sha, limit=1)[0])
-
-    def _ref(self, request: Request, repository: Repository, ref: str) -> Response:
-        name = ref.removeprefix(_BRANCH_REF)
-        sha = self._store.git(repository.slug).branch(name) if ref.startswith(_BRANCH_REF) else None
-        if sha is None:
-            raise PullRefused(404, "Not Found")
-        return answer(shapes(request).ref(repository, name, sha))
+        return answer(shapes(request).branch(repository, branch, git.commits(sha, limit=1)[0]))
 
     def _commit(self, request: Request, repository: Repository, ref: str) -> Response:
         git = self._store.git(repository.slug)
@@ -181,6 +135,13 @@ class Rest:
                 "content": base64.b64encode(data).decode(),
             }
         )
+
+    def _check_runs(self, request: Request, repository: Repository, ref: str) -> Response:
+        """None: no jobs run here."""
+        return answer({"total_count": 0, "check_runs": []})
+
+    def _status(self, request: Request, repository: Repository, ref: str) -> Response:
+        return answer({"state": "pending", "sha": ref, "total_count": 0, "statuses": []})
 
     def _collaborator(self, request: Request, repository: Repository, user: str) -> Response:
         if user not in repository.collaborators:
@@ -206,7 +167,7 @@ class Rest:
     # Pull requests
 
     def _files(self, request: Request, repository: Repository, number: int) -> Response:
-        comparison = self._pulls.comparison(repository.slug, _pull(repository, number))
+        comparison = self._pulls.comparison(repository.slug, pull_of(repository, number))
         status = {"A": "added", "M": "modified", "D": "removed", "T": "changed"}
         files = [
             {
@@ -219,12 +180,12 @@ class Rest:
         return _page(request, files, lambda one: one)
 
     def _reviews(self, request: Request, repository: Repository, number: int) -> Response:
-        pull = _pull(repository, number)
+        pull = pull_of(repository, number)
         reviews = [one for one in pull.comments if one.changes_requested]
         return _page(request, reviews, lambda one: shapes(request).review(repository, pull, one))
 
     def _inline(self, request: Request, repository: Repository, number: int) -> Response:
-        _pull(repository, number)
+        pull_of(repository, number)
         return answer([])
 
     def _list(self, request: Request, repository: Repository) -> Response:
@@ -258,37 +219,12 @@ class Rest:
         return response
 
     def _get(self, request: Request, repository: Repository, number: int) -> Response:
-        return self._pull(request, repository, _pull(repository, number))
+        return self._pull(request, repository, pull_of(repository, number))
 
     def _edit(self, request: Request, repository: Repository, number: int) -> Response:
         data = body(request)
         given: Json = {key: text(data, key) for key in ("title", "body", "state") if key in data}
         return self._pull(request, repository, self._pulls.edit(repository.slug, number, **given))
-
-    def _is_merged(self, _request: Request, repository: Repository, number: int) -> Response:
-        if not _pull(repository, number).merged_at:
-            raise PullRefused(404, "Not Found")
-        return Response(status=204)
-
-    def _merge(self, request: Request, repository: Repository, number: int) -> Response:
-        data = body(request)
-        method = text(data, "merge_method") or "merge"
-        if method not in ("merge", "squash", "rebase"):
-            raise invalid("merge_method")
-        commits = self._pulls.comparison(repository.slug, _pull(repository, number)).commits
-        if method == "rebase" and len(commits) != 1:
-            raise PullRefused(405, "This branch can't be rebased")  # here: of several commits
-        pull = self._pulls.merge(
-            repository.slug,
-            number,
-            by=Caller.BOT.value,
-            head_sha=text(data, "sha"),
-            squash=method != "merge",
-            title=text(data, "commit_title"),
-            text=text(data, "commit_message"),
-        )
-        message = "Pull Request successfully merged"
-        return answer({"sha": pull.merge_commit_sha, "merged": True, "message": message})
 
     def _request_review(self, request: Request, repository: Repository, number: int) -> Response:
         asked = body(request)
@@ -300,27 +236,27 @@ class Rest:
 
     # What pull requests share with issues
 
-    def _labels(self, request: Request, repository: Repository, number: int) -> Response:
-        labels = _pull(repository, number).labels
-        return _page(request, labels, lambda name: shapes(request).label(repository, name))
-
     def _add_labels(self, request: Request, repository: Repository, number: int) -> Response:
         pull = self._pulls.add_labels(repository.slug, number, texts(body(request), "labels"))
         return answer([shapes(request).label(repository, name) for name in pull.labels])
 
     def _comments(self, request: Request, repository: Repository, number: int) -> Response:
-        pull = _pull(repository, number)
+        pull = pull_of(repository, number)
         comments = [one for one in pull.comments if not one.changes_requested]
         return _page(request, comments, lambda one: shapes(request).comment(repository, pull, one))
 
     def _comment(self, request: Request, repository: Repository, number: int) -> Response:
         said = text(body(request), "body")
         comment = self._pulls.comment(repository.slug, number, said, Caller.BOT.value)
-        return answer(shapes(request).comment(repository, _pull(repository, number), comment), status=201)
+        return answer(shapes(request).comment(repository, pull_of(repository, number), comment), status=201)
 
     def _pull(self, request: Request, repository: Repository, pull: Pull, status: int = 200) -> Response:
         mergeable = self._pulls.mergeable(repository.slug, pull) if pull.state == "open" else None
         return answer(shapes(request).pull(repository, pull, mergeable), status=status)
+
+
+def is_api(request: Request) -> bool:
+    return request.path.startswith(f"{BASE_PATH}/") or request.path == GRAPHQL_PATH
 
 
 def error(status: int, message: str, errors: Sequence[Mapping[str, str]] = ()) -> Response:
@@ -346,7 +282,7 @@ def _page(request: Request, items: Sequence[_Item], shape: Callable[[_Item], Jso
     return response
 
 
-def _pull(repository: Repository, number: int) -> Pull:
+def pull_of(repository: Repository, number: int) -> Pull:
     pull = repository.pull(number)
     if pull is None:
         raise PullRefused(404, "Not Found")

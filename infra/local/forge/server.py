@@ -5,18 +5,15 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from werkzeug import Request, Response
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from infra.local.forge import git_http, gitlab, rest
-from infra.local.forge.access import Caller, RegisteredApp, caller
-from infra.local.forge.answers import BASE_PATH
+from infra.local.forge import git_http, rest
+from infra.local.forge.access import Caller, caller
 from infra.local.forge.pages import Pages
 from infra.local.forge.pulls import Pulls
 from infra.local.forge.store import Store
@@ -35,40 +32,6 @@ _POLL_SECONDS = 0.05
 """How long `stop` may take to be noticed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """A failure on purpose: git and REST requests get `status`, and `retry_after` in seconds.
-
-    api_only: git still works; times: how many requests fail before all is well again, None: all of them.
-    """
-
-    status: int
-    retry_after: int | None = None
-    api_only: bool = False
-    times: int | None = None
-
-
-class Trouble(StrEnum):
-    """What may become of one request."""
-
-    FAILS = "fails"
-    """It is refused for now, and nothing is done."""
-    HANGS = "times out"
-    """Nothing is done, and no answer comes."""
-    LOST = "is done, its answer lost"
-
-
-@dataclass
-class Interruption:
-    """Trouble with one request, the `at`th from now on, counted from 0. seen: the requests so far."""
-
-    at: int
-    how: Trouble
-    seen: list[str] = field(default_factory=list)
-    over: threading.Event = field(default_factory=threading.Event)
-    """Ends what hangs."""
-
-
 class ForgeServer:
     """Git repositories and pull requests below `directory`, served at `url` once started.
 
@@ -85,17 +48,9 @@ class ForgeServer:
     ) -> None:
         if not token:
             raise ValueError("the forge needs a token that is not empty")
-        self.outage: Outage | None = None
-        """Set by tests, while it runs, to have it answer like a host in trouble."""
-        self.interruption: Interruption | None = None
-        """Set by tests, too."""
         self._store = Store(directory)
         self._pulls = Pulls(self._store, webhook)
-        self._github = rest.Rest(self._store, self._pulls, token)
-        self._apis: dict[str, rest.Rest | gitlab.GitLabApi] = {
-            BASE_PATH: self._github,
-            gitlab.BASE_PATH: gitlab.GitLabApi(self._store, self._pulls),
-        }
+        self._github = rest.Rest(self._store, self._pulls)
         self._pages = Pages(self._store, self._pulls, token)
         self._token = token
         self._port = port
@@ -107,38 +62,6 @@ class ForgeServer:
         if not self._port:
             raise RuntimeError("the forge has no address before its first start")
         return f"http://{_ADDRESS}:{self._port}"
-
-    @property
-    def api_url(self) -> str:
-        """Base URL of the REST API, for PyGithub's `base_url`."""
-        return self.url + BASE_PATH
-
-    @property
-    def gitlab_api_url(self) -> str:
-        """Base URL of the same repositories in GitLab's words."""
-        return self.url + gitlab.BASE_PATH
-
-    def create_repository(
-        self, slug: str, source: Path, *, private: bool = True, collaborators: Sequence[str] = ()
-    ) -> str:
-        """Import the files of a directory as the first commit on main; returns the sha of main's tip.
-
-        Works whether or not the forge is started. A repository that exists stays as it is.
-        Raises ValueError for a slug that GitHub would not take, GitFailed when there are no files.
-        """
-        return self._store.create(slug, source, private=private, collaborators=collaborators)
-
-    def register_app(self, app: RegisteredApp, installation: int) -> None:
-        """Let a GitHub App have tokens."""
-        self._github.apps[installation] = app
-
-    def say(self, slug: str, number: int, text: str, author: str, *, changes_requested: bool = False) -> None:
-        """Somebody's remark on a pull request, or their review that asks for changes."""
-        self._pulls.comment(slug, number, text, author, changes_requested=changes_requested)
-
-    def check(self, slug: str, sha: str, name: str, conclusion: str, printed: str = "") -> None:
-        """What a job says of a commit. conclusion: GitHub's word, "" while it runs."""
-        self._pulls.check(slug, sha, name, conclusion, printed)
 
     def start(self) -> None:
         """Listen and serve, in threads of this process; nothing happens when it already does.
@@ -160,40 +83,14 @@ class ForgeServer:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI application."""
-        request = Request(environ)
-        trouble = self._troubled(request)
-        if trouble is Trouble.FAILS:
-            return _failing(Outage(503))(environ, start_response)
-        response = Response() if trouble is Trouble.HANGS else self._answer(request)
-        if trouble is not None:
-            response.get_data()  # all of it is done
-            _cut(environ["werkzeug.socket"])
-        return response(environ, start_response)
-
-    def _troubled(self, request: Request) -> Trouble | None:
-        one = self.interruption
-        if one is None:
-            return None
-        one.seen.append(f"{request.method} {request.path}")
-        if len(one.seen) != one.at + 1:
-            return None
-        if one.how is Trouble.HANGS:
-            one.over.wait(_IDLE_SECONDS)
-        return one.how
+        return self._answer(Request(environ))(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
         if request.host.partition(":")[0] not in _HOSTS:
             return Response("This server answers to 127.0.0.1 only.\n", status=421, mimetype="text/plain")
         who = caller(request, self._token)
-        api = next((one for path, one in self._apis.items() if request.path.startswith(f"{path}/")), None)
-        api = self._github if request.path == rest.GRAPHQL_PATH else api
-        outage = self.outage
-        if outage and (api is not None or (git_http.is_git(request) and not outage.api_only)):
-            if outage.times is not None:
-                self.outage = replace(outage, times=outage.times - 1) if outage.times > 1 else None
-            return _failing(outage)
-        if api is not None:
-            return api.answer(request, who)
+        if rest.is_api(request):
+            return self._github.answer(request, who)
         return self._git(request, who) or self._pages.answer(request)
 
     def _git(self, request: Request, who: Caller) -> Response | None:
@@ -224,7 +121,7 @@ class _Server(ThreadedWSGIServer):
         self.shutdown()
         with self._lock:
             for connection in self._connections:
-                _cut(connection)
+                cut(connection)
         self._thread.join()  # which closes the listening socket and waits for the requests' threads
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -252,19 +149,8 @@ class _Handler(WSGIRequestHandler):
         self.log("info", '"%s" %s', getattr(self, "requestline", ""), code)
 
 
-def _cut(connection: socket.socket) -> None:
+def cut(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError as problem:  # the client was faster
         _logger.debug("connection already closed: %s", problem)
-
-
-def _failing(outage: Outage) -> Response:
-    messages = {
-        429: "API rate limit exceeded",
-        503: "No server is currently available to service your request.",
-    }
-    response = rest.error(outage.status, messages.get(outage.status, "Server Error"))
-    if outage.retry_after is not None:
-        response.headers["Retry-After"] = str(outage.retry_after)
-    return response

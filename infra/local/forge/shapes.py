@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from infra.local.forge.git import DEFAULT_BRANCH, GitCommit
-from infra.local.forge.store import Comment, Pull, Repository, StoredCheck
+from infra.local.forge.store import Comment, Pull, Repository
 
 Json = dict[str, Any]
 
@@ -91,14 +91,6 @@ class Shapes:
             "commits": [self.commit(repository, one) for one in reversed(ahead)],
         }
 
-    def ref(self, repository: Repository, name: str, sha: str) -> Json:
-        root = f"{self.api}/repos/{repository.slug}/git"
-        return {
-            "ref": f"refs/heads/{name}",
-            "url": f"{root}/refs/heads/{quote(name)}",
-            "object": {"type": "commit", "sha": sha, "url": f"{root}/commits/{sha}"},
-        }
-
     def pull(self, repository: Repository, pull: Pull, mergeable: bool | None = None) -> Json:
         """`mergeable` is what only a single pull request's answer has; None: unknown, as in lists."""
         api = f"{self.api}/repos/{repository.slug}"
@@ -143,19 +135,6 @@ class Shapes:
             "name": name,
             "color": "ededed",
             "url": f"{self.api}/repos/{repository.slug}/labels/{quote(name, safe='')}",
-        }
-
-    def check(self, repository: Repository, check: StoredCheck) -> Json:
-        return {
-            "id": check.number,
-            "name": check.name,
-            "head_sha": check.sha,
-            "status": "completed" if check.conclusion else "in_progress",
-            "conclusion": check.conclusion or None,
-            "html_url": f"{self.web}/{repository.slug}/commit/{check.sha}",
-            "url": f"{self.api}/repos/{repository.slug}/check-runs/{check.number}",
-            "output": {"title": None, "summary": None, "text": None, "annotations_count": 0},
-            "app": {"id": 15368, "slug": "github-actions", "name": "GitHub Actions"},
         }
 
     def review(self, repository: Repository, pull: Pull, comment: Comment) -> Json:

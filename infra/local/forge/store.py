@@ -41,17 +41,6 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredCheck:
-    """What a job said of a commit; number: counts from 1; conclusion: GitHub's word, "" while it runs."""
-
-    number: int
-    sha: str
-    name: str
-    conclusion: str
-    output: str
-
-
-@dataclass(frozen=True, slots=True)
 class Pull:
     """A pull request. Times are ISO 8601 in UTC, "" for what has not happened.
 
@@ -99,7 +88,6 @@ class Repository:
     collaborators: tuple[str, ...]
     created_at: str
     pulls: tuple[Pull, ...] = ()
-    checks: tuple[StoredCheck, ...] = ()
 
     @property
     def owner(self) -> str:
@@ -119,10 +107,6 @@ class Repository:
         none."""
         found = _MAIL.fullmatch(mail)
         return found[1] if found and found[1] in self.people else ""
-
-    def checks_of(self, sha: str) -> tuple[StoredCheck, ...]:
-        """Of each job the last word on a commit."""
-        return tuple({check.name: check for check in self.checks if check.sha == sha}.values())
 
     def pull(self, number: int) -> Pull | None:
         return self.pulls[number - 1] if 1 <= number <= len(self.pulls) else None
@@ -208,9 +192,9 @@ def _repository(data: dict[str, Any]) -> Repository:
         )
         for pull in data["pulls"]
     )
-    checks = tuple(StoredCheck(**check) for check in data.get("checks", ()))
     people = tuple(data["collaborators"])
-    return Repository(**data | {"collaborators": people, "pulls": pulls, "checks": checks})
+    data.pop("checks", None)  # What jobs said was kept, too.
+    return Repository(**data | {"collaborators": people, "pulls": pulls})
 
 
 def _replace(path: Path, text: str) -> None:

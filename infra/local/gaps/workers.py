@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import queue
 import signal
 import socket
 import subprocess
@@ -23,15 +22,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from infra.local.gaps import image, tenancy
 from infra.local.gaps.endpoint import Endpoint
 from infra.local.gaps.environment import environment_of, log_group
+from infra.local.gaps.guest_log import GuestLog
 from infra.local.gaps.packages import ahead, unpacked
 from infra.local.gaps.patching import replace, service
 from infra.local.gaps.runtime_api import Invocation, InvocationResult, RuntimeApi
-from infra.local.guest.bootstrap import LAYERS, MARK, TASK_ROOT
+from infra.local.guest.bootstrap import LAYERS, TASK_ROOT
 from infra.local.guest.fork_server import Specification
 
 runtime = service("core.lambda_runtime")
@@ -145,21 +145,17 @@ class Worker:
     def _spawn(self) -> None:
         version = self.config.get("Version", "$LATEST")
         self._stream = f"{datetime.now(UTC):%Y/%m/%d}/[{version}]{uuid.uuid4().hex}"
-        self._log: queue.Queue[dict[str, Any]] = queue.Queue()
         channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        log, write_log = os.pipe()
-        try:
-            self._pid = _fork_server.fork(write_log, self._specification(), theirs.fileno())
-        finally:
-            theirs.close()
-            os.close(write_log)
-        stream = os.fdopen(log, encoding="utf-8", errors="replace")
-        threading.Thread(target=self._read_log, args=(stream,), daemon=True).start()
+        self._log = GuestLog()
+        with theirs:
+            self._pid = _fork_server.fork(self._log.writable, self._specification(), theirs.fileno())
         channel.settimeout(START_SECONDS)
         said, descriptors, _, _ = socket.recv_fds(channel, 1024, 2)
         if said != b"ready":
             channel.close()
-            self.close()
+            _fork_server.kill(self._pid)
+            self._pid = None
+            self._log.close()
             raise RuntimeError(f"no wall for a Lambda function: {said.decode(errors='replace')}")
         listener, *rest = (socket.socket(fileno=descriptor) for descriptor in descriptors)
         self._api = RuntimeApi(listener)
@@ -183,17 +179,6 @@ class Worker:
             "endpoint_port": int(os.environ["GATEWAY_PORT"]) if isolated else 0,
         }
 
-    def _read_log(self, stream: TextIO) -> None:
-        events = self._log
-        with stream:
-            for line in stream:
-                message = line.rstrip("\n")
-                if message.startswith(MARK):
-                    events.put(json.loads(message[len(MARK) :]))
-                elif message:
-                    events.put({"event": message})
-        events.put({"end": None})
-
     def invoke(self, event: Any, request_id: str, **call: Any) -> dict[str, Any]:
         """Run one invocation. Returns `{"result": …}` or `{"error": payload}`; its log is in `_finished`."""
         with self._lock:
@@ -211,49 +196,51 @@ class Worker:
                 tenant=call.get("tenant", ""),
             )
             answer = self._api.invoke(invocation, seconds)
-            result = self._result(answer, request_id, seconds)
-            marked = "" if answer.kind == "init" else request_id
             if answer.kind in ("init", "ended", "timeout"):
-                self.close()
-                self._log.put({"end": marked})
-            _finished[request_id] = (self._stream, self._drain(marked))
+                self._end()
+            result, said = self._result(answer, request_id, seconds)
+            events = [*self._log.until_now(), *said]
+            if self._pid is None:
+                self._log.close()
+            now = int(time.time() * 1000)
+            _finished[request_id] = (
+                self._stream,
+                [{"timestamp": now, "message": event[:MAX_EVENT_CHARACTERS]} for event in events],
+            )
             return result
 
-    def _result(self, answer: InvocationResult, request_id: str, seconds: int) -> dict[str, Any]:
+    def _result(
+        self, answer: InvocationResult, request_id: str, seconds: int
+    ) -> tuple[dict[str, Any], list[str]]:
         """What the caller gets, and what the platform logs where the runtime itself did not end it."""
         if answer.kind == "response":
-            return {"result": answer.body}
+            return {"result": answer.body}, []
         if answer.kind == "timeout":
             text = f"Task timed out after {seconds}.00 seconds"
             now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            self._log.put({"event": f"{now} {request_id} {text}"})
             message = f"RequestId: {request_id} Error: {text}"
-            return {"error": {"errorType": "Sandbox.Timedout", "errorMessage": message}}
+            failure = {"errorType": "Sandbox.Timedout", "errorMessage": message}
+            return {"error": failure}, [f"{now} {request_id} {text}"]
         if answer.kind == "ended":
             how = f"with error: {_status(answer.body)}" if answer.body else "without providing a reason"
             message = f"RequestId: {request_id} Error: Runtime exited {how}"
-            self._log.put({"event": f"{message}\nRuntime.ExitError"})
-            return {"error": {"errorType": "Runtime.ExitError", "errorMessage": message}}
-        return {"error": answer.body | {"requestId": request_id}}
-
-    def _drain(self, request_id: str) -> list[dict[str, Any]]:
-        """The events up to the end of this invocation."""
-        events = []
-        with contextlib.suppress(queue.Empty):
-            while "event" in (item := self._log.get(timeout=1)) or item["end"] != request_id:
-                if "event" in item:
-                    message = item["event"][:MAX_EVENT_CHARACTERS]
-                    events.append({"timestamp": int(time.time() * 1000), "message": message})
-        return events
+            failure = {"errorType": "Runtime.ExitError", "errorMessage": message}
+            return {"error": failure}, [f"{message}\nRuntime.ExitError"]
+        return {"error": answer.body | {"requestId": request_id}}, []
 
     def close(self) -> None:
         """End the environment; the next invocation starts another."""
         if self._pid is not None:
-            pid, self._pid = self._pid, None
-            _fork_server.kill(pid)
-            self._api.close()
-            for endpoint in self._endpoints:
-                endpoint.close()
+            self._end()
+            self._log.close()
+
+    def _end(self) -> None:
+        pid, self._pid = self._pid, None
+        assert pid is not None  # noqa: S101 (for the type checker)
+        _fork_server.kill(pid)
+        self._api.close()
+        for endpoint in self._endpoints:
+            endpoint.close()
 
     @property
     def _proc(self) -> Worker | None:

@@ -4,6 +4,9 @@ Starting Python and importing boto3 takes a second and tens of megabytes for eac
 it once; a runtime is a fork of it, which starts in milliseconds and shares those pages. It has one thread and
 holds no client, so a fork is safe.
 
+Not `multiprocessing.forkserver`: that starts with the whole environment of whoever asks it, which code inside
+reads in /proc/self/environ, and its forks run the asking program's main module again.
+
 Protocol on the inherited socket (file descriptor in argv[1]), one message each way:
     b"fork" + 3 file descriptors (log, specification, channel)  →  the environment's process id as text, or
                                                                     "!" and why there is none
@@ -22,6 +25,7 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypedDict
@@ -44,11 +48,15 @@ PRELOADED = (
     "aws_lambda_powertools.logging",
     "aws_lambda_powertools.metrics",
     "aws_lambda_powertools.utilities.data_classes",
+    "awslambdaric.lambda_context",
+    "awslambdaric.lambda_runtime_marshaller",
 )
 """Imported once for all environments. Nothing that reads a function's environment when it is imported."""
 
 RUNTIME_PORT = 9001
 """Of the runtime API, where the environment has a network of its own: as on Lambda."""
+_LOG = 3
+"""File descriptor of what the runtime logs, in the order of what is printed."""
 
 
 class Specification(TypedDict):
@@ -179,18 +187,21 @@ def _become_runtime(ordered: Specification, log: int, api: str) -> NoReturn:
         os.setsid()
         with Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.closerange(3, 1024)
+        for number in (1, 2, _LOG):
+            os.dup2(log, number)
+        os.closerange(_LOG + 1, 1024)
         inside.give_up(GUEST, dumpable=not ordered["isolated"])
         sys.stdout = open(1, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115 (for its whole life)
         sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115 (the same)
         environment = ordered["environment"] | {"AWS_LAMBDA_RUNTIME_API": api}
         _forget_this_project()
-        bootstrap.run(environment)
+        bootstrap.run(environment, _LOG)
     except SystemExit as exit_:
         code: Any = exit_.code
         status = code if isinstance(code, int) else 0 if code is None else 1
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         with suppress(BaseException):
             sys.stdout.flush()

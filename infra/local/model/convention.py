@@ -20,48 +20,15 @@ from infra.local.model.rule import Crash
 from infra.local.model.source import SourceFile, walk
 
 _KIND = frozenset(
-    [
-        "unknown",
-        "not",
-        "found",
-        "missing",
-        "no",
-        "such",
-        "unsupported",
-        "undefined",
-        "invalid",
-        "bad",
-        "unrecognized",
-        "unrecognised",
-        "error",
-        "exception",
-        "empty",
-        "malformed",
-    ]
+    (
+        "unknown not found missing no such unsupported undefined invalid bad unrecognized unrecognised error "
+        "exception empty malformed"
+    ).split()
 )
 """Words of an exception's name that say "this is not there, or no good"; the others say what it is about."""
 
 _GENERIC = frozenset(
-    [
-        "id",
-        "key",
-        "code",
-        "name",
-        "value",
-        "item",
-        "data",
-        "get",
-        "find",
-        "lookup",
-        "load",
-        "fetch",
-        "by",
-        "self",
-        "the",
-        "raw",
-        "row",
-        "text",
-    ]
+    "id key code name value item data get find lookup load fetch by self the raw row text".split()
 )
 """Words that say nothing about the subject."""
 

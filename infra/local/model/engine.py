@@ -37,7 +37,7 @@ def answer(text: str) -> Proposal | Abstention:
     if report.comment and not report.attempts:
         left = left[1:]
     if not left:
-        return _abstention(report, _nothing_left(crash, len(repairs)))
+        return _abstention(report, _nothing_left(crash, len(repairs), report.comment))
     candidate, edits = max(left, key=lambda pair: _mentioned(report.comment, pair[1]))
     return Proposal(
         root_cause=candidate.root_cause,
@@ -150,16 +150,23 @@ def _no_rule(crash: Crash, rules: Sequence[Rule]) -> Refusal:
     needs = "; or ".join(f"{rule.crash_class}: {rule.precondition}" for rule in rules)
     return Refusal(
         "not_enough_context",
-        f"{what}: what should happen instead does not follow from the source shown. A repair would need: "
-        f"{needs}.",
+        f"{what}: the built-in rules find nothing in the source shown that they go by. They go by: {needs}. "
+        "What else is said there, such as in prose or in other functions, they do not read.",
         _LOOK,
     )
 
 
-def _nothing_left(crash: Crash, tried: int) -> Refusal:
-    repairs = "the one repair that follows" if tried == 1 else f"each of {tried} repairs that follow"
+def _nothing_left(crash: Crash, tried: int, comment: str) -> Refusal:
+    known = "one repair" if tried == 1 else f"{tried} repairs"
+    if comment:
+        return Refusal(
+            "not_enough_context",
+            f"{crash.error} at {crash.where}: the built-in rules know {known} for this, proposed before, and "
+            "cannot write another one from what was asked for.",
+            "Change it by hand as was asked for, or have a language model answer.",
+        )
     return Refusal(
         "not_enough_context",
-        f"{crash.error} at {crash.where}: {repairs} from the source was turned down.",
+        f"{crash.error} at {crash.where}: the built-in rules know {known} for this, sent back already.",
         "Repair it by hand, guided by the findings against the earlier attempts.",
     )

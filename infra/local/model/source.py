@@ -74,13 +74,6 @@ class SourceFile:
         """The nearest ancestor of that kind."""
         return next((up for up in self.ancestors(node) if isinstance(up, kind)), None)
 
-    def statement(self, node: cst.CSTNode) -> Statement | None:
-        """The statement line or compound statement that holds the node (or is it)."""
-        for candidate in (node, *self.ancestors(node)):
-            if isinstance(candidate, Statement):
-                return candidate
-        return None
-
     def all(self, kind: type[NodeT], within: cst.CSTNode | None = None) -> Iterator[NodeT]:
         """Every node of that kind, in source order."""
         yield from walk(within or self.module, kind)

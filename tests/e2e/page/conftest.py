@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, BrowserType, Dialog, Pa
 from functions.core.approval import links
 from functions.core.approval.links import Link
 from functions.core.incidents.incident import Incident, Status
-from infra.local.inbox import Inbox
+from infra.local.inbox import Inbox, Mail
 from infra.names import DEFAULT
 
 if TYPE_CHECKING:
@@ -100,19 +101,18 @@ def someone(world: World, chromium: Browser) -> Iterator[Callable[..., Watched]]
 
 
 @pytest.fixture
-def inbox(world: World) -> Iterator[Callable[[str], list[str]]]:
+def inbox(world: World) -> Callable[[str], list[str]]:
     """All links to an approval that were sent to the topic, by the approval's id."""
-    box = Inbox(world.target, "page-inbox")
+    box = Inbox(world.target, f"page-{uuid.uuid4().hex}")
     box.open()
-    kept: list[str] = []
+    kept: dict[Mail, None] = {}
 
     def read(approval_id: str) -> list[str]:
-        for mail in box.take():
-            kept.extend(re.findall(r"https?://\S+\?t=\S+", mail.text))
-        return [link for link in kept if f"/a/{approval_id}?" in link]
+        kept.update(dict.fromkeys(box.read()))
+        links = (link for mail in kept for link in re.findall(r"https?://\S+\?t=\S+", mail.text))
+        return [link for link in links if f"/a/{approval_id}?" in link]
 
-    yield read
-    box.close()
+    return read
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from functions.core.approval.approvals import ApprovalStatus, Verdict
 from functions.core.approval.decisions import Standing
 from functions.core.approval.links import Link
 from functions.core.incidents.incident import Status
-from tests.e2e.conftest import tool_call
+from tests.fakes.scripted_model import tool_call
 
 if TYPE_CHECKING:
     from functions.core.apps.app import App

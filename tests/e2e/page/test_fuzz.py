@@ -15,9 +15,9 @@ from pytest_httpserver import HTTPServer
 from functions.core.approval.approvals import ApprovalStatus
 from functions.core.incidents.incident import Incident, Status
 from infra.registration import AppSecrets, register
-from tests.channel import receiving
 from tests.e2e.conftest import TOKEN
-from tests.slack import SECRET, Signed, payload, signed
+from tests.fakes.channel import receiving
+from tests.fakes.slack import SECRET, Signed, payload, signed
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import World

@@ -9,7 +9,7 @@ import urllib.parse
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -17,10 +17,12 @@ from pytest_httpserver import HTTPServer
 from functions.core.approval.approvals import Verdict
 from functions.core.incidents.incident import Incident, Status
 from infra.registration import AppSecrets, register
-from tests.channel import receiving
 from tests.e2e.conftest import TOKEN
+from tests.fakes.channel import receiving
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.embedded
@@ -47,7 +49,7 @@ def submit(link: str, decision: str, **fields: str) -> tuple[int, str, str]:
     return fetch(link, {"form": token, "decision": decision, **fields})
 
 
-def test_approving_on_the_page_leads_to_the_pull_request(world: World, link_for: Any) -> None:
+def test_approving_on_the_page_leads_to_the_pull_request(world: World, link_for: Callable[..., str]) -> None:
     app = world.app()
     world.log(app)
     link = link_for(app)
@@ -71,7 +73,9 @@ def submit_again(link: str) -> int:
     return fetch(link, {"form": "", "decision": "reject"})[0]
 
 
-def test_asking_for_changes_on_the_page_is_followed_to_what_comes_of_it(world: World, link_for: Any) -> None:
+def test_asking_for_changes_on_the_page_is_followed_to_what_comes_of_it(
+    world: World, link_for: Callable[..., str]
+) -> None:
     app = world.app()
     world.log(app)
     link = link_for(app)
@@ -93,7 +97,9 @@ def test_asking_for_changes_on_the_page_is_followed_to_what_comes_of_it(world: W
     assert (status, "sent back for changes by team" in closed, "KeyError" in closed) == (410, True, False)
 
 
-def test_rejecting_on_the_page_ends_the_heal_with_the_reason(world: World, link_for: Any) -> None:
+def test_rejecting_on_the_page_ends_the_heal_with_the_reason(
+    world: World, link_for: Callable[..., str]
+) -> None:
     app = world.app()
     world.log(app)
     status, page, _ = submit(link_for(app), "reject", reason="by_hand", comment="On it.")
@@ -125,7 +131,9 @@ def check_question(world: World, incident: Incident, text: str) -> None:
     assert fetch(link[0])[0] == 200
 
 
-def test_who_has_not_decided_is_reminded_before_the_time_is_over(world: World, link_for: Any) -> None:
+def test_who_has_not_decided_is_reminded_before_the_time_is_over(
+    world: World, link_for: Callable[..., str]
+) -> None:
     app = world.app()
     world.log(app)
     link_for(app)

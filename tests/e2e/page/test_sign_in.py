@@ -28,14 +28,15 @@ from functions.sign_in.cookies import SESSION
 from infra.local import run as embedded
 from infra.local.deploy import deploy
 from infra.local.emulator import Emulator
-from infra.local.forge import ForgeServer
 from infra.names import DEFAULT
 from infra.synth import synthesise
-from tests.e2e.conftest import TOKEN, ScriptedModel, World
+from tests.e2e.conftest import TOKEN, World
 from tests.e2e.page.conftest import launch
 from tests.e2e.page.test_accessibility import violations
-from tests.edge import ISSUER, WITH_SIGN_IN, Edge
-from tests.oidc import OidcProvider, new_key, sign
+from tests.fakes.edge import ISSUER, WITH_SIGN_IN, Edge
+from tests.fakes.forge import Forge
+from tests.fakes.oidc import OidcProvider, new_key, sign
+from tests.fakes.scripted_model import ScriptedModel
 
 if TYPE_CHECKING:
     from tests.e2e.page.conftest import Watched
@@ -61,7 +62,7 @@ def world(
     shutil.copytree(synthesise(packaging="zip", context=WITH_SIGN_IN), assembly)
     for path in assembly.glob("*.json"):
         path.write_text(path.read_text().replace(ISSUER, provider.url))
-    forge = ForgeServer(home / "forge", TOKEN)
+    forge = Forge(home / "forge", TOKEN)
     forge.start()
     with Emulator(home / "aws", bedrock_url=scripted_model.url, wait_scale=0.02) as aws:
         outputs = deploy(assembly, DEFAULT.stack, aws)

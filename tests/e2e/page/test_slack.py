@@ -14,8 +14,8 @@ from pytest_httpserver import HTTPServer
 
 from functions.core.approval.approvals import ApprovalStatus
 from functions.core.incidents.incident import Incident, Status
-from tests.channel import Channel, receiving
-from tests.slack import SECRET, Signed, payload, signed
+from tests.fakes.channel import Channel, receiving
+from tests.fakes.slack import SECRET, Signed, payload, signed
 
 if TYPE_CHECKING:
     from functions.core.apps.app import App

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -19,6 +19,9 @@ from functions.core.workflow.artifacts import reference
 from functions.core.workflow.evidence import Deployed, Evidence, GateResult, Question, Result
 from functions.core.workflow.state import HealState
 from tests.fakes.deployments import around
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Scene
 
 PASS, FAIL, NOT_RUN, QUESTION = Result.PASS, Result.FAIL, Result.NOT_RUN, Result.QUESTION
 ANA, EXPIRES = "ana@example.com", 2_000_000_000
@@ -111,7 +114,7 @@ SEEN_GATES = [{"gate": "reproduces", "result": "pass", "detail": "once"}]
 class Desk:
     """A heal whose patch was approved, and is then proven again with what joined since."""
 
-    def __init__(self, scene: Any, inbox: Callable[[], list[Any]]) -> None:
+    def __init__(self, scene: Scene, inbox: Callable[[], list[Any]]) -> None:
         topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
         self.scene, self.inbox = scene, inbox
         self.deployment = around(scene, notifications=Notifications(boto3.client("sns"), topic, topic))
@@ -158,14 +161,14 @@ class Desk:
 
 
 @pytest.fixture
-def desk(scene: Any, inbox: Callable[[], list[Any]]) -> Desk:
+def desk(scene: Scene, inbox: Callable[[], list[Any]]) -> Desk:
     entry = {"log_groups": ["/aws/lambda/orders"], "repository": "https://github.com/shop/orders.git"}
     value = json.dumps(entry | {"approvers": [ANA]})
     boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=value, Type="SecureString")
     return Desk(scene, inbox)
 
 
-def test_the_workflow_gets_the_same_decision_and_nobody_is_asked(scene: Any, desk: Desk) -> None:
+def test_the_workflow_gets_the_same_decision_and_nobody_is_asked(scene: Scene, desk: Desk) -> None:
     desk.decide()
     carried = desk.again([*SEEN_GATES, GREEN])
     first, second = scene.workflow.received
@@ -177,7 +180,7 @@ def test_the_workflow_gets_the_same_decision_and_nobody_is_asked(scene: Any, des
     assert [row["joined"] for row in read] == [[], ["orders-late"]], "the record names both proofs"
 
 
-def test_a_step_that_died_before_it_answered_answers_when_it_runs_again(scene: Any, desk: Desk) -> None:
+def test_a_step_that_died_before_it_answered_answers_when_it_runs_again(scene: Scene, desk: Desk) -> None:
     desk.decide()
     later = desk.state("lost", [*SEEN_GATES, GREEN], ("orders-late",)).validation.evidence_key
     scene.approvals.carry(desk.first.approval_id, later, scene.tokens.seal("lost", desk.first.approval_id))
@@ -207,19 +210,21 @@ def test_a_step_that_died_before_it_answered_answers_when_it_runs_again(scene: A
         "another proposal",
     ],
 )
-def test_else_people_are_asked_again(scene: Any, desk: Desk, gates: list[Any], more: dict[str, Any]) -> None:
+def test_else_people_are_asked_again(
+    scene: Scene, desk: Desk, gates: list[Any], more: dict[str, Any]
+) -> None:
     desk.decide()
     asked = desk.again(gates, **more)
     assert asked.status is ApprovalStatus.PENDING
     assert (asked.previous_id, asked.decision) == (desk.first.approval_id, "")
     assert len(scene.workflow.received) == 1
     assert len(desk.inbox()) == 1
-    assert not scene.approvals.get(desk.first.approval_id).carried_to
+    assert not scene.kept(desk.first.approval_id).carried_to
 
 
 @pytest.mark.parametrize("verdict", [Verdict.REJECT, Verdict.REVISE])
 def test_no_other_answer_than_an_approval_holds_for_anything_later(
-    scene: Any, desk: Desk, verdict: Verdict
+    scene: Scene, desk: Desk, verdict: Verdict
 ) -> None:
     desk.decide(verdict)
     assert desk.again([*SEEN_GATES, GREEN]).status is ApprovalStatus.PENDING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -13,15 +13,19 @@ from functions.await_approval import handler as module
 from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.artifacts import reference
 from functions.core.workflow.errors import PermanentError
-from tests.channel import Channel
+from tests.fakes.channel import Channel
+
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
+    from tests.unit.conftest import Inbox, Scene
 
 
 def test_the_handler_asks_for_as_long_as_the_setting_says(
-    scene: Any,
-    inbox: Any,
+    scene: Scene,
+    inbox: Inbox,
     channel: Channel,
     webhooks: Webhooks,
-    lambda_context: Any,
+    lambda_context: LambdaContext,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
@@ -83,7 +87,9 @@ def test_the_handler_asks_for_as_long_as_the_setting_says(
     assert len(inbox()) == 1
 
 
-def test_a_missing_setting_is_named(aws: None, lambda_context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_setting_is_named(
+    aws: None, lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("APPROVAL_TTL_SECONDS", raising=False)
     with pytest.raises(PermanentError, match="APPROVAL_TTL_SECONDS"):
         module.handler({}, lambda_context)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -25,6 +24,9 @@ from functions.core.workflow.errors import AppNotRegistered, ArtifactChanged, In
 from functions.core.workflow.state import HealState
 from tests.fakes.deployments import around
 
+if TYPE_CHECKING:
+    from tests.unit.conftest import Inbox, Scene
+
 EXPIRES = 2_000_000_000
 TOKEN = "AQCEAAAAKgAAAAMAAAAAAAAAAc-the-task-token"
 REGISTERED = {
@@ -34,7 +36,7 @@ REGISTERED = {
 }
 
 
-def state(scene: Any, **changes: Any) -> dict[str, Any]:
+def state(scene: Scene, **changes: Any) -> dict[str, Any]:
     attempt = changes.pop("attempt", 1)
     digest = scene.write_attempt(attempt, **changes.pop("of_attempt", {}))
 
@@ -69,14 +71,14 @@ def state(scene: Any, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def desk(scene: Any, inbox: Any) -> Deployment:
+def desk(scene: Scene, inbox: Inbox) -> Deployment:
     ssm = boto3.client("ssm")
     ssm.put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(REGISTERED), Type="SecureString")
     topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
     return around(scene, notifications=Notifications(boto3.client("sns"), topic, topic))
 
 
-def test_the_question_is_put_and_the_incident_awaits_it(scene: Any, desk: Deployment) -> None:
+def test_the_question_is_put_and_the_incident_awaits_it(scene: Scene, desk: Deployment) -> None:
     approval = ask(HealState.from_json(state(scene)), desk, EXPIRES)
     incident = scene.incidents.get("orders-v1-abc")
     assert approval.status is ApprovalStatus.PENDING
@@ -88,7 +90,7 @@ def test_the_question_is_put_and_the_incident_awaits_it(scene: Any, desk: Deploy
 
 
 def test_each_approver_gets_a_readable_message_with_a_link_of_their_own(
-    scene: Any, desk: Deployment, inbox: Callable[[], list[dict[str, Any]]]
+    scene: Scene, desk: Deployment, inbox: Inbox
 ) -> None:
     approval = ask(HealState.from_json(state(scene)), desk, EXPIRES)
     messages = {message["MessageAttributes"]["recipient"]["Value"]: message for message in inbox()}
@@ -110,9 +112,7 @@ def test_each_approver_gets_a_readable_message_with_a_link_of_their_own(
     assert max(len(line) for line in text.splitlines() if line != link) <= 76
 
 
-def test_an_address_is_not_broken_at_its_hyphen(
-    scene: Any, desk: Deployment, inbox: Callable[[], list[dict[str, Any]]]
-) -> None:
+def test_an_address_is_not_broken_at_its_hyphen(scene: Scene, desk: Deployment, inbox: Inbox) -> None:
     entry = json.dumps(REGISTERED | {"approvers": ["on-call@shop.example"]})
     boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=entry, Overwrite=True)
     ask(HealState.from_json(state(scene)), desk, EXPIRES)
@@ -120,7 +120,7 @@ def test_an_address_is_not_broken_at_its_hyphen(
 
 
 def test_within_quiet_hours_it_is_asked_and_nobody_is_told_yet(
-    scene: Any, desk: Deployment, inbox: Any, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, desk: Deployment, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_800_000_000  # 2027-01-15 08:00 UTC
     monkeypatch.setattr(time, "time", lambda: now)
@@ -133,14 +133,14 @@ def test_within_quiet_hours_it_is_asked_and_nobody_is_told_yet(
     assert inbox() == []
 
 
-def test_a_second_opinion_is_told_where_there_is_one(scene: Any, desk: Deployment, inbox: Any) -> None:
+def test_a_second_opinion_is_told_where_there_is_one(scene: Scene, desk: Deployment, inbox: Inbox) -> None:
     review = {"opinion": "objects", "summary": "It objects: NZ is refused.", "sent_back": False}
     ask(HealState.from_json(state(scene, review=review)), desk, EXPIRES)
     assert all("Second opinion: It objects: NZ is refused." in json.dumps(told) for told in inbox())
 
 
 def test_where_people_sign_in_the_message_promises_nothing_of_the_link(
-    scene: Any, desk: Deployment, inbox: Callable[[], list[dict[str, Any]]]
+    scene: Scene, desk: Deployment, inbox: Inbox
 ) -> None:
     ask(HealState.from_json(state(scene)), around(scene, "email", notifications=desk.notifications), EXPIRES)
     text = " ".join(inbox()[0]["Message"].split())
@@ -148,16 +148,14 @@ def test_where_people_sign_in_the_message_promises_nothing_of_the_link(
     assert "yours alone" not in text
 
 
-def test_the_message_says_when_everything_is_proven(
-    scene: Any, desk: Deployment, inbox: Callable[[], list[dict[str, Any]]]
-) -> None:
+def test_the_message_says_when_everything_is_proven(scene: Scene, desk: Deployment, inbox: Inbox) -> None:
     gates = [{"gate": "applies", "result": "pass", "detail": "It applies."}]
     ask(HealState.from_json(state(scene, of_attempt={"gates": gates})), desk, EXPIRES)
-    assert "Proven: all 1 checks ran and passed." in inbox()[0]["Message"]
+    assert "Proven: 1 check ran and passed." in inbox()[0]["Message"]
 
 
 def test_an_app_without_approvers_asks_whoever_reads_the_topic(
-    scene: Any, desk: Deployment, inbox: Callable[[], list[dict[str, Any]]]
+    scene: Scene, desk: Deployment, inbox: Inbox
 ) -> None:
     boto3.client("ssm").put_parameter(
         Name="/self-heal/apps/orders", Value=json.dumps(REGISTERED | {"approvers": []}), Overwrite=True
@@ -169,9 +167,9 @@ def test_an_app_without_approvers_asks_whoever_reads_the_topic(
 
 
 def test_the_task_token_is_nowhere_but_in_the_sealed_row(
-    scene: Any,
+    scene: Scene,
     desk: Deployment,
-    inbox: Callable[[], list[dict[str, Any]]],
+    inbox: Inbox,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     question = HealState.from_json(state(scene))
@@ -181,16 +179,16 @@ def test_the_task_token_is_nowhere_but_in_the_sealed_row(
     assert TOKEN.encode() not in approval.token
 
 
-def test_a_retried_step_asks_the_same_question_with_its_new_token(scene: Any, desk: Deployment) -> None:
+def test_a_retried_step_asks_the_same_question_with_its_new_token(scene: Scene, desk: Deployment) -> None:
     first = ask(HealState.from_json(state(scene)), desk, EXPIRES)
     second = ask(HealState.from_json(state(scene, task_token="another token")), desk, EXPIRES)
     assert second.approval_id == first.approval_id
     assert scene.tokens.open(second.token, second.approval_id) == "another token"
-    assert scene.approvals.get(first.approval_id).status is ApprovalStatus.PENDING
+    assert scene.kept(first.approval_id).status is ApprovalStatus.PENDING
 
 
 def test_a_repeated_step_tells_nobody_again_unless_the_links_they_have_are_over(
-    scene: Any, desk: Deployment, inbox: Any, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, desk: Deployment, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     day, began = 86_400, int(time.time())
     for days, letters in ((0, 2), (3, 0), (8, 2), (9, 0)):
@@ -206,7 +204,7 @@ def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def test_a_retried_step_delivers_what_was_answered_in_between(scene: Any, desk: Deployment) -> None:
+def test_a_retried_step_delivers_what_was_answered_in_between(scene: Scene, desk: Deployment) -> None:
     first = ask(HealState.from_json(state(scene)), desk, EXPIRES)
     scene.decisions.decide(first.approval_id, Decision(Verdict.APPROVE, "ana@example.com"))
     assert scene.workflow.received == []
@@ -217,7 +215,7 @@ def test_a_retried_step_delivers_what_was_answered_in_between(scene: Any, desk: 
 
 
 def test_a_retried_step_finds_in_the_history_what_was_delivered_and_not_noted(
-    scene: Any, desk: Deployment
+    scene: Scene, desk: Deployment
 ) -> None:
     first = ask(HealState.from_json(state(scene)), desk, EXPIRES)
     scene.workflow.wait(TOKEN)
@@ -231,32 +229,32 @@ def test_a_retried_step_finds_in_the_history_what_was_delivered_and_not_noted(
 
 @pytest.mark.parametrize("change", [{"attempt": 2}, {"redrive_count": 1}])
 def test_a_new_proposal_or_a_redrive_supersedes_the_old_question(
-    scene: Any, desk: Deployment, change: dict[str, int]
+    scene: Scene, desk: Deployment, change: dict[str, int]
 ) -> None:
     first = ask(HealState.from_json(state(scene)), desk, EXPIRES)
     second = ask(HealState.from_json(state(scene, **change)), desk, EXPIRES)
     assert second.approval_id != first.approval_id
     assert second.previous_id == first.approval_id
-    assert scene.approvals.get(first.approval_id).status is ApprovalStatus.SUPERSEDED
-    assert scene.approvals.get(second.approval_id).status is ApprovalStatus.PENDING
+    assert scene.kept(first.approval_id).status is ApprovalStatus.SUPERSEDED
+    assert scene.kept(second.approval_id).status is ApprovalStatus.PENDING
     assert scene.incidents.get("orders-v1-abc").approval_id == second.approval_id
 
 
 def test_a_redriven_question_says_that_the_old_link_is_dead(
-    scene: Any, desk: Deployment, inbox: Callable[[], list[dict[str, Any]]]
+    scene: Scene, desk: Deployment, inbox: Inbox
 ) -> None:
     ask(HealState.from_json(state(scene, redrive_count=1)), desk, EXPIRES)
     assert "the earlier link no longer works" in inbox()[0]["Message"]
 
 
 def test_an_execution_that_does_not_own_the_incident_asks_nothing_and_closes_nothing(
-    scene: Any, desk: Deployment, inbox: Callable[[], list[dict[str, Any]]]
+    scene: Scene, desk: Deployment, inbox: Inbox
 ) -> None:
     first = ask(HealState.from_json(state(scene)), desk, EXPIRES)
     inbox()
     with pytest.raises(PermanentError, match="belongs to another execution"):
         ask(HealState.from_json(state(scene, execution_arn="arn:other")), desk, EXPIRES)
-    assert scene.approvals.get(first.approval_id).status is ApprovalStatus.PENDING
+    assert scene.kept(first.approval_id).status is ApprovalStatus.PENDING
     assert inbox() == []
 
 
@@ -265,20 +263,20 @@ def test_an_execution_that_does_not_own_the_incident_asks_nothing_and_closes_not
     [({"incident_id": "orders-gone"}, IncidentNotFound), ({"app": "unknown"}, AppNotRegistered)],
 )
 def test_what_is_missing_fails_the_task(
-    scene: Any, desk: Deployment, change: dict[str, str], error: type[Exception]
+    scene: Scene, desk: Deployment, change: dict[str, str], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         ask(HealState.from_json(state(scene, **change)), desk, EXPIRES)
 
 
-def test_a_notification_that_fails_does_not_fail_the_heal(scene: Any, desk: Deployment) -> None:
+def test_a_notification_that_fails_does_not_fail_the_heal(scene: Scene, desk: Deployment) -> None:
     lost = Notifications(boto3.client("sns"), gone := "arn:aws:sns:us-east-1:123456789012:gone", gone)
     approval = ask(HealState.from_json(state(scene)), around(scene, notifications=lost), EXPIRES)
     assert approval.status is ApprovalStatus.PENDING
 
 
 def test_approvers_are_kept_with_the_question_and_authors_of_changes_are_known(
-    scene: Any, desk: Deployment
+    scene: Scene, desk: Deployment
 ) -> None:
     first = ask(HealState.from_json(state(scene)), desk, EXPIRES)
     assert first.approvers == ("ana@example.com", "ben@example.com")
@@ -289,7 +287,7 @@ def test_approvers_are_kept_with_the_question_and_authors_of_changes_are_known(
 
 
 def test_where_only_iam_identities_may_decide_no_link_is_sent(
-    scene: Any, desk: Deployment, inbox: Any
+    scene: Scene, desk: Deployment, inbox: Inbox
 ) -> None:
     entry = REGISTERED | {"approvers": ["arn:aws:iam::111122223333:role/Release"]}
     boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Overwrite=True)
@@ -301,7 +299,7 @@ def test_where_only_iam_identities_may_decide_no_link_is_sent(
 
 @pytest.mark.parametrize("approvers", [[], ["ana@example.com"]], ids=["anybody", "named"])
 def test_a_channel_gets_a_link_that_decides_only_where_anybody_may(
-    scene: Any, desk: Deployment, monkeypatch: pytest.MonkeyPatch, approvers: list[str]
+    scene: Scene, desk: Deployment, monkeypatch: pytest.MonkeyPatch, approvers: list[str]
 ) -> None:
     entry = REGISTERED | {"approvers": approvers}
     boto3.client("ssm").put_parameter(Name="/self-heal/apps/orders", Value=json.dumps(entry), Overwrite=True)
@@ -320,7 +318,7 @@ def test_a_channel_gets_a_link_that_decides_only_where_anybody_may(
 
 
 def test_a_patch_that_stands_because_nothing_better_was_proven_is_asked_about_as_what_it_is(
-    scene: Any, desk: Deployment, inbox: Callable[[], list[dict[str, Any]]]
+    scene: Scene, desk: Deployment, inbox: Inbox
 ) -> None:
     first = ask(HealState.from_json(state(scene)), desk, EXPIRES)
     inbox()
@@ -340,7 +338,7 @@ def test_a_patch_that_stands_because_nothing_better_was_proven_is_asked_about_as
     [("proposal", "key"), ("validation", "patch_key"), ("validation", "evidence_key"), ("source", "key")],
 )
 def test_nobody_is_asked_about_what_may_be_swapped_afterwards(
-    scene: Any, desk: Deployment, part: str, name: str
+    scene: Scene, desk: Deployment, part: str, name: str
 ) -> None:
     given = state(scene)
     given[part][name] = given[part][name].partition("@")[0]

@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from functions.claim_incident.handler import handler
+from functions.core.apps.entries import note
 from functions.core.incidents.incident import ErrorClass, Status
 from functions.core.incidents.table import MOST_JOINED, Incidents
 from functions.core.workflow.errors import AppNotRegistered, IncidentNotFound
@@ -20,6 +21,8 @@ from functions.detect_errors.recorder import Recorder, Sighting
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
+
+    from tests.fakes.emulated import LambdaContext
 
 INCIDENT = "orders-v1-abc"
 MINE, OTHER = "arn:execution:mine", "arn:execution:other"
@@ -84,7 +87,7 @@ def claim(context: Any, execution_arn: str, incident_id: str = INCIDENT) -> dict
 
 
 def test_a_new_incident_is_claimed_and_the_heal_gets_its_first_state(
-    table: Table, lambda_context: Any
+    table: Table, lambda_context: LambdaContext
 ) -> None:
     assert claim(lambda_context, MINE) == {
         "claimed": True,
@@ -104,7 +107,9 @@ def test_a_new_incident_is_claimed_and_the_heal_gets_its_first_state(
     assert (item["status"], item["execution_arn"]) == ("HEALING", MINE)
 
 
-def test_the_same_execution_may_claim_again_and_no_other_may(table: Table, lambda_context: Any) -> None:
+def test_the_same_execution_may_claim_again_and_no_other_may(
+    table: Table, lambda_context: LambdaContext
+) -> None:
     first = claim(lambda_context, MINE)
     assert claim(lambda_context, MINE) == first
     other = claim(lambda_context, OTHER)
@@ -115,7 +120,7 @@ def test_the_same_execution_may_claim_again_and_no_other_may(table: Table, lambd
 def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
     table: Table,
     recorder: Recorder,
-    lambda_context: Any,
+    lambda_context: LambdaContext,
     inbox: Callable[[], list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -153,7 +158,7 @@ def test_an_hour_has_so_many_heals_and_what_comes_beyond_waits_for_the_next(
 
 @pytest.mark.parametrize("limit", ["max_heals_per_hour", "max_heals_per_day"])
 def test_the_limit_that_holds_heals_back_is_the_one_that_people_are_told_to_raise(
-    limit: str, table: Table, lambda_context: Any, inbox: Callable[[], list[str]]
+    limit: str, table: Table, lambda_context: LambdaContext, inbox: Callable[[], list[str]]
 ) -> None:
     configure(**{limit: 3})
     for number in range(4):
@@ -164,7 +169,7 @@ def test_the_limit_that_holds_heals_back_is_the_one_that_people_are_told_to_rais
 
 
 def test_after_a_full_hour_a_quarter_of_the_next_is_for_those_who_waited(
-    table: Table, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+    table: Table, lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(storm_after=1000, max_heals_per_hour=4, max_heals_at_once=50)
     monkeypatch.setattr(time, "time", lambda: 1_800_000_000)
@@ -195,7 +200,10 @@ def at(monkeypatch: pytest.MonkeyPatch, minute: int) -> None:
 
 
 def test_a_storm_is_one_question_instead_of_many_heals(
-    table: Table, lambda_context: Any, inbox: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+    table: Table,
+    lambda_context: LambdaContext,
+    inbox: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     configure(storm_after=3)
     names = [put(table, number) for number in range(9)]
@@ -221,7 +229,7 @@ def test_a_storm_is_one_question_instead_of_many_heals(
 
 
 def test_who_waited_for_a_day_is_no_part_of_another_storm(
-    table: Table, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+    table: Table, lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A storm without end keeps nothing from being healed for good."""
     configure(storm_after=1)
@@ -241,7 +249,7 @@ def test_who_waited_for_a_day_is_no_part_of_another_storm(
 
 
 def test_what_people_start_over_is_no_part_of_the_storm_and_what_comes_back_after_a_fix_is(
-    table: Table, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+    table: Table, lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(storm_after=1)
     at(monkeypatch, 1)
@@ -258,7 +266,7 @@ def test_what_people_start_over_is_no_part_of_the_storm_and_what_comes_back_afte
 
 
 def test_a_storm_counts_each_incident_once_and_each_app_by_itself(
-    table: Table, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+    table: Table, lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A heal that waits for its turn asks every minute."""
     configure(storm_after=2, max_heals_at_once=1)
@@ -274,13 +282,13 @@ def test_a_storm_counts_each_incident_once_and_each_app_by_itself(
     assert claim(lambda_context, MINE, first)["claimed"], "it had"
 
 
-def test_an_incident_that_is_gone_is_named(table: Table, lambda_context: Any) -> None:
+def test_an_incident_that_is_gone_is_named(table: Table, lambda_context: LambdaContext) -> None:
     with pytest.raises(IncidentNotFound, match="orders-gone"):
         claim(lambda_context, MINE, "orders-gone")
 
 
 def test_an_app_that_is_not_registered_leaves_the_incident_unclaimed(
-    table: Table, lambda_context: Any
+    table: Table, lambda_context: LambdaContext
 ) -> None:
     item = {"fingerprint": "f", "status": "NEW", "error_type": "KeyError", "title": "KeyError"}
     table.put_item(Item={"incident_id": "ghost-f", "app": "ghost", **item})
@@ -289,25 +297,42 @@ def test_an_app_that_is_not_registered_leaves_the_incident_unclaimed(
     assert table.get_item(Key={"incident_id": "ghost-f"})["Item"]["status"] == "NEW"
 
 
+def test_what_was_recorded_while_its_app_was_renamed_is_healed_under_the_new_name(
+    table: Table, lambda_context: LambdaContext
+) -> None:
+    ssm = boto3.client("ssm")
+    entry = ssm.get_parameter(Name="/claim-test/apps/orders", WithDecryption=True)["Parameter"]["Value"]
+    ssm.put_parameter(Name="/claim-test/apps/shop", Value=entry, Type="SecureString")
+    ssm.put_parameter(Name="/claim-test/apps/orders", Value=note("shop"), Overwrite=True)
+    claimed = claim(lambda_context, MINE)
+    assert (claimed["claimed"], claimed["app"]) == (True, "shop")
+    assert Incidents(table).get(INCIDENT).app == "shop"
+
+
 HELD: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "healing is stopped": ({}, {}, "held_back", "healing was stopped by hand"),
     "the app is paused": ({"paused": True}, {}, "held_back", "orders is paused"),
     "the app observes": ({"mode": "observe"}, {}, "observed", "only observes"),
     "the app observes this class": ({"class_modes": {"code": "observe"}}, {}, "observed", "class code"),
     "it is too rare": ({"min_occurrences": 3}, {"occurrences": 2}, "held_back", "seen 2 times"),
-    "too many pull requests are open": ({"max_open_pull_requests": 1}, {}, "held_back", "1 pull requests"),
+    "too many pull requests are open": (
+        {"max_open_pull_requests": 1},
+        {},
+        "held_back",
+        "has 1 pull request to be merged",
+    ),
     "the day had its heals": (
         {"max_heals_per_day": 1},
         {},
         "held_back",
-        "1 heals of orders began within this day",
+        "1 heal of orders began within this day",
     ),
 }
 
 
 @pytest.mark.parametrize("case", HELD)
 def test_what_is_not_healed_now_is_recorded_with_why_and_what_to_do(
-    case: str, table: Table, lambda_context: Any
+    case: str, table: Table, lambda_context: LambdaContext
 ) -> None:
     entry, incident, flag, said = HELD[case]
     configure(**entry)
@@ -342,14 +367,14 @@ def test_what_is_not_healed_now_is_recorded_with_why_and_what_to_do(
     ],
 )
 def test_a_heal_goes_as_far_as_the_mode_of_its_class(
-    entry: dict[str, Any], mode: str, table: Table, lambda_context: Any
+    entry: dict[str, Any], mode: str, table: Table, lambda_context: LambdaContext
 ) -> None:
     configure(**entry)
     assert claim(lambda_context, MINE)["mode"] == mode
 
 
 def test_one_that_was_seen_often_enough_is_healed_and_so_is_one_that_was_started_over(
-    table: Table, lambda_context: Any
+    table: Table, lambda_context: LambdaContext
 ) -> None:
     configure(min_occurrences=3)
     assert claim(lambda_context, MINE, put(table, 1, occurrences=3))["claimed"]
@@ -358,7 +383,7 @@ def test_one_that_was_seen_often_enough_is_healed_and_so_is_one_that_was_started
 
 @pytest.mark.parametrize(("app", "stack"), [(2, 50), (50, 2)], ids=["of the app", "of the deployment"])
 def test_so_many_heals_are_under_way_at_once_and_the_next_begins_when_one_has_ended_or_waits_for_people(
-    app: int, stack: int, table: Table, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+    app: int, stack: int, table: Table, lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(max_heals_at_once=app)
     monkeypatch.setenv("HEALS_AT_ONCE", str(stack))
@@ -382,7 +407,7 @@ def test_so_many_heals_are_under_way_at_once_and_the_next_begins_when_one_has_en
 
 
 def test_what_was_held_back_is_new_again_when_it_is_seen_and_may_be_healed(
-    table: Table, recorder: Recorder, lambda_context: Any
+    table: Table, recorder: Recorder, lambda_context: LambdaContext
 ) -> None:
     configure(paused=True)
     name = put(table, 7)
@@ -424,7 +449,7 @@ def frame(function: str = "rate", code: str = "return RATES[country]", **changes
     } | changes
 
 
-def test_eight_symptoms_of_one_cause_are_one_heal(table: Table, lambda_context: Any) -> None:
+def test_eight_symptoms_of_one_cause_are_one_heal(table: Table, lambda_context: LambdaContext) -> None:
     """Other ways in, other errors; the line is the same, or caused what failed."""
     ways = [
         {"frames": [frame(f"handler_{number}", f"rate(order{number})"), frame(line=number)]}
@@ -446,7 +471,7 @@ def test_eight_symptoms_of_one_cause_are_one_heal(table: Table, lambda_context: 
 
 
 def test_however_many_join_the_item_that_is_healed_can_still_be_written(
-    table: Table, lambda_context: Any
+    table: Table, lambda_context: LambdaContext
 ) -> None:
     """Whoever writes to the log decides how many do."""
     first, last = (put(table, number, frames=[frame()]) for number in (1, 2))
@@ -463,7 +488,7 @@ def test_however_many_join_the_item_that_is_healed_can_still_be_written(
     assert (items[1]["status"], items[1]["joined_to"]) == ("JOINED", first), "it ends with it all the same"
 
 
-def test_what_is_alike_elsewhere_is_another_cause(table: Table, lambda_context: Any) -> None:
+def test_what_is_alike_elsewhere_is_another_cause(table: Table, lambda_context: LambdaContext) -> None:
     lines = [frame(), frame(function="fee"), frame(code="return FEES[country]"), frame(file="/var/task/a.py")]
     names = [put(table, number, frames=[line]) for number, line in enumerate(lines)]
     assert all(claim(lambda_context, f"arn:execution:{name}", name)["claimed"] for name in names)
@@ -471,7 +496,7 @@ def test_what_is_alike_elsewhere_is_another_cause(table: Table, lambda_context: 
 
 @pytest.mark.parametrize(("status", "joins"), [("MERGED", True), ("PR_OPEN", True), ("ABSTAINED", False)])
 def test_a_heal_that_came_to_nothing_keeps_nobody_waiting(
-    table: Table, lambda_context: Any, status: str, joins: bool
+    table: Table, lambda_context: LambdaContext, status: str, joins: bool
 ) -> None:
     first, second, third = (put(table, number, frames=[frame()]) for number in range(3))
     claim(lambda_context, MINE, first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,12 @@ class Ran:
         found: dict[str, Any] = json.loads(self.stdout)
         return found
 
+
+# `1 files`, `file(s)`; but what is numbered may be followed by anything: `line 1 has`.
+NOT_ENGLISH = re.compile(
+    r"(?<![\w.,:/-])(?<!line )(?<!attempt )1 (?:more )?(?!is\b|was\b|has\b|as\b|this\b)[a-z]*[^\Ws]s\b"
+    r"|[a-z]\(e?s\)"
+)
 
 Selfheal = Callable[..., Ran]
 
@@ -104,6 +111,8 @@ def selfheal(target: Target, monkeypatch: pytest.MonkeyPatch) -> Selfheal:
             said, code = f"error: {error.what}\nnext: {error.next_step}", error.exit_code
         elif result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Ran(code, " ".join(f"{result.output} {said}".split()), result.stdout)
+        text = " ".join(f"{result.output} {said}".split())
+        assert not (slip := NOT_ENGLISH.search(f"{result.output}\n{said}")), f"{slip[0]!r} in {text}"
+        return Ran(code, text, result.stdout)
 
     return run

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -15,14 +16,14 @@ from botocore.client import BaseClient
 
 from functions.core.apps.app import App
 from functions.core.apps.discovery import Tagged
-from functions.core.apps.modes import Mode
 from functions.core.incidents.incident import Status
+from functions.core.incidents.table import Incidents
 from functions.core.workflow.errors import AppInvalid
 from functions.detect_errors.recorder import Recorder
 from infra import apps as managing
 from infra.errors import UserError
 from infra.names import DEFAULT
-from infra.registration import AppSecrets, not_encrypted, put_entry
+from infra.registration import AppSecrets, not_encrypted, put_entry, write_entry
 from infra.registration import register as registering
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
@@ -192,17 +193,76 @@ def test_an_app_is_renamed_with_its_secrets_and_its_incidents_which_are_counted_
     ran = selfheal("apps", "rename", "orders", "shop", "--yes")
 
     assert ran.exit_code == 0, ran.text
-    assert parameters() == {f"/self-heal/{kind}/shop" for kind in ("apps", "credentials", "webhooks")}
+    assert parameters() == {ENTRY} | SHOPS
     renamed = managing.find(target, "shop")
+    assert target.registry.app("orders") == renamed, "as a heal knows it that is redriven"
     assert target.registry.credentials(renamed) == "s3cret"
-    (moved,) = target.incidents.every()
-    assert (moved.incident_id, moved.status) == ("shop-v1-abc", Status.ABSTAINED)
-    later = replace(
-        SIGHTING, app="shop", delivery_id=b"later", last_seen="2026-11-21T10:00:00.000+00:00", count=2
-    )
+    (moved,) = target.incidents.every("shop")
+    assert (moved.incident_id, moved.status) == ("orders-v1-abc", Status.ABSTAINED)
+    later = replace(SIGHTING, app="shop", first_name=renamed.first_name, delivery_id=b"later", count=2)
+    later = replace(later, last_seen="2026-11-21T10:00:00.000+00:00")
     assert recorder.record(later).incident.occurrences == SIGHTING.count + 2
 
 
+def test_a_rename_that_broke_off_is_finished_and_takes_along_what_came_meanwhile(
+    target: Target, put: Callable[..., str], selfheal: Selfheal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = put(status="ABSTAINED")
+    with monkeypatch.context() as broken, pytest.raises(ZeroDivisionError):
+        broken.setattr(Incidents, "give", Mock(side_effect=ZeroDivisionError))
+        selfheal("apps", "rename", "orders", "shop", "--yes")
+    second = put(2, status="SUPPRESSED")
+
+    assert selfheal("apps", "rename", "orders", "shop", "--yes").exit_code == 0
+
+    assert {one.incident_id for one in target.incidents.every("shop")} == {first, second}
+    assert parameters() == {ENTRY} | SHOPS
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("apps", what, "orders") for what in ("show", "pause", "resume", "remove")),
+        ("apps", "rename", "orders", "other", "--yes"),
+        ("incidents", "--app", "orders"),
+    ],
+    ids=" ".join,
+)
+def test_whoever_asks_for_a_former_name_is_told_the_one_of_now(
+    command: tuple[str, ...], target: Target, selfheal: Selfheal
+) -> None:
+    selfheal("apps", "rename", "orders", "market", "--yes")
+    selfheal("apps", "rename", "market", "shop", "--yes")
+    ran = selfheal(*command)
+    assert (ran.exit_code, "selfheal apps show shop" in ran.text) == (2, True), ran.text
+
+
+def test_an_incident_is_found_by_its_app_s_name_of_now_and_of_an_old_mail(
+    target: Target, put: Callable[..., str], selfheal: Selfheal
+) -> None:
+    mine, another = put(status="ABSTAINED"), put(app="alpha")
+    selfheal("apps", "rename", "orders", "shop", "--yes")
+    assert target.incident(mine).incident_id == mine
+    assert target.incident(mine.replace("orders", "shop")).incident_id == mine
+    with pytest.raises(UserError) as error:
+        target.incident(mine.replace("orders", "nobody"))
+    assert f"{another}, {mine}" in error.value.what
+
+
+def test_a_former_name_is_nobody_else_s_until_the_app_is_removed(target: Target, selfheal: Selfheal) -> None:
+    other = replace(APP, log_groups=("/aws/lambda/more",))
+    selfheal("apps", "rename", "orders", "shop", "--yes")
+    with pytest.raises(UserError, match="what shop was called before"):
+        registering(target, other)
+    selfheal("apps", "rename", "shop", "orders", "--yes")
+    assert managing.find(target, "orders").first_name == ""
+    assert target.registry.renamed() == {"shop": "orders"}
+    selfheal("apps", "remove", "orders", "--yes")
+    assert parameters() == set()
+    registering(target, other)
+
+
+SHOPS = {f"/self-heal/{kind}/shop" for kind in ("apps", "credentials", "webhooks")}
 EVERY_SECRET = AppSecrets(**{one.name: "s3cret" for one in fields(AppSecrets)})
 
 
@@ -213,7 +273,7 @@ def test_no_secret_is_lost_by_a_new_name_or_left_by_a_removal(target: Target, se
 
     assert selfheal("apps", "rename", "orders", "shop", "--yes").exit_code == 0
 
-    assert parameters() == {name.replace("orders", "shop") for name in kept}
+    assert parameters() == {ENTRY} | {name.replace("orders", "shop") for name in kept}
     renamed, registry = managing.find(target, "shop"), target.registry
     kinds = (registry.credentials, registry.signing_key, registry.deploy_key, registry.model_key)
     assert [secret(renamed) for secret in kinds] == ["s3cret"] * len(kinds)
@@ -246,9 +306,8 @@ def test_what_joined_an_incident_stays_joined_under_the_new_name(
 
     assert selfheal("apps", "rename", "orders", "shop", "--yes").exit_code == 0
 
-    renamed = target.incidents.get(root.replace("orders-", "shop-", 1))
-    (joined,) = target.incidents.joined_with(renamed, 9)
-    assert joined.incident_id == other.replace("orders-", "shop-", 1)
+    (joined,) = target.incidents.joined_with(target.incidents.get(root), 9)
+    assert (joined.incident_id, joined.app) == (other, "shop")
 
 
 def test_pause_and_resume_say_what_was_recorded_in_the_meantime(
@@ -268,6 +327,9 @@ def test_pause_and_resume_say_what_was_recorded_in_the_meantime(
     assert said.startswith("Recorded in the meantime: 1.")
     assert said.endswith("selfheal retry --app orders --status SUPPRESSED --search paused")  # on one line
     assert selfheal("apps", "show", "ordres").exit_code == 2
+    assert "temperature" not in selfheal("apps", "show", "orders").text, "the model's own, unless it is said"
+    write_entry(target, replace(managing.find(target, "orders"), temperature=0.5))
+    assert "temperature 0.5" in selfheal("apps", "show", "orders").text
 
 
 def test_a_broken_entry_is_listed_with_what_is_wrong_and_can_be_removed(
@@ -443,10 +505,6 @@ def test_stop_names_who_and_start_lets_healing_go_on(
 def test_an_entry_that_steers_into_nowhere_is_refused(steered: dict[str, Any], said: str) -> None:
     with pytest.raises(AppInvalid, match=said):
         App.from_json("orders", APP.to_json() | steered)
-
-
-def test_each_mode_has_a_next_one_but_the_highest() -> None:
-    assert [mode.next_higher for mode in Mode] == [Mode.DIAGNOSE, Mode.PROPOSE, Mode.PULL_REQUEST, None]
 
 
 def test_any_field_of_an_entry_can_be_set(

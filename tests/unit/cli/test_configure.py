@@ -19,7 +19,7 @@ from infra.cli.configure import _offer
 from infra.doctor.forge import ForgeSeen
 from infra.names import DEFAULT
 from infra.target import Target
-from tests.ssh import new_key
+from tests.fakes.ssh import new_key
 from tests.unit.cli.conftest import Selfheal
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def test_it_asks_checks_each_answer_and_shows_what_it_writes(
         "arn:aws:iam::123456789012:user/gone": "there is no such user or role",
         "ana@shop.example Ana+2@shop.example": "are one person",
         "ana@shop.example slack:U012AB3CD": "",
-        "/no/such/secret": "No such file or directory: '/no/such/secret'",
+        "/no/such/secret": "No such file or directory",
         f"{secret}": "",
         "eve": "no collaborators: eve",
         "ben": "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -108,6 +109,18 @@ def test_a_missing_file_is_named(app: typer.Typer) -> None:
     result = CliRunner().invoke(app, ["/no/such/file"])
     assert isinstance(result.exception, UserError)
     assert "/no/such/file" in result.exception.what
+
+
+def test_a_packed_log_that_is_cut_off_is_said_to_be_before_nothing_is_found_in_it(app: typer.Typer) -> None:
+    cut = gzip.compress(f"{'fine ' * 500}\n{TEXT}".encode())
+    result = CliRunner().invoke(app, [], input=cut[:40])
+    assert isinstance(result.exception, UserError)
+    assert "standard input is a gzip file that is cut off" in result.exception.what
+    assert result.exception.exit_code == 2
+
+    read = CliRunner().invoke(app, ["--json"], input=cut[:-4])
+    assert json.loads(read.stdout)["errors"]
+    assert "is cut off" in read.stderr
 
 
 def test_people_see_frames_reasons_and_components(app: typer.Typer) -> None:

@@ -18,6 +18,8 @@ from tests.unit.cli.conftest import Selfheal
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
+    from infra.target import Target
+
 MANY = 10_200
 PAGES = 250
 """As many of the many as fill more than one page of DynamoDB's, of 1 MB."""
@@ -181,7 +183,7 @@ def test_an_app_without_incidents_is_known_when_it_is_registered(
 
 
 def test_an_incident_is_found_by_its_first_characters_and_an_unknown_one_by_its_nearest(
-    put: Callable[..., str], selfheal: Selfheal, target: Any
+    put: Callable[..., str], selfheal: Selfheal, target: Target
 ) -> None:
     known = put(12345)
     put(12399)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fastjsonschema
 import pytest
@@ -23,6 +23,9 @@ from infra.cli.schemas import SHAPES, schema
 from infra.cli.selection import Filter, select
 from infra.errors import Exit, UserError
 from tests.unit.cli.conftest import Selfheal
+
+if TYPE_CHECKING:
+    from infra.target import Target
 
 ROOT = Path(__file__).parents[3]
 MANUAL = (ROOT / ".github" / "OPERATING.md").read_text()
@@ -142,7 +145,7 @@ def test_what_a_command_prints_has_the_shape_that_it_names(
 
 
 def test_completion_knows_incidents_apps_and_statuses_and_says_nothing_when_it_cannot_look(
-    put: Callable[..., str], register: Callable[..., None], target: Any, monkeypatch: pytest.MonkeyPatch
+    put: Callable[..., str], register: Callable[..., None], target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register("orders")
     name = put()
@@ -150,6 +153,8 @@ def test_completion_knows_incidents_apps_and_statuses_and_says_nothing_when_it_c
     context: Any = None
     assert options.complete_incident(context, "ord") == [name]
     assert options.complete_app(context, "o") == ["orders"]
+    monkeypatch.setattr("infra.cli.connect.connect", lambda local: target if local else None)
+    assert options.complete_own("o") == ["orders"]
     assert options._complete_status("fa") == ["FAILED"]
     assert "eu.anthropic.claude-sonnet-5-5" in options.complete_model("EU.anthropic.claude-son")
 

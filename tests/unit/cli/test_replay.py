@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from functions.core.incidents.incident import Incident, Status
 from infra.cli.main import app
+from infra.cli.replay import _show
+from infra.trial.human_fix import HumanFix
+from infra.trial.replay import Replayed
+from infra.trial.trial import Trial
 
 CODE = '''\
 RATES = {"DE": 4.9, "FR": 5.9}
@@ -108,9 +113,20 @@ def test_it_is_summed_up_and_says_what_was_left_out(logs: Path, repository: Path
         "would be asked about: 1 of 1 error, seen 3 times",
         "cost: nothing: the built-in rules answer",
         "fixed by people since: 1",
-        "left out: 1 error that were seen less often; more with --limit 2",
+        "left out: 1 error, seen less often; more with --limit 2",
     ):
         assert words in told, told
+
+
+def test_where_ours_has_no_patch_people_s_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    incident = Incident("shop-1", "1", "shop", Status.HEALING, "KeyError", "KeyError: 'NZ'", occurrences=1)
+    theirs = HumanFix(
+        "c" * 40, "2026-11-20 Ana: Refuse it", b"--- a/r.py\n-    return R[c]\n+    return R.get(c)\n"
+    )
+    _show(Replayed(incident, "r.py:10", Trial("abstained", "no rule"), theirs), free=True)
+    told = capsys.readouterr().out
+    assert "people: cccccccccccc 2026-11-20 Ana: Refuse it" in told
+    assert "-    return R[c]\n+    return R.get(c)" in told
 
 
 def test_without_a_history_there_is_nothing_to_compare(logs: Path, repository: Path) -> None:

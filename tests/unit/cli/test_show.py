@@ -100,6 +100,16 @@ def test_a_rejection_says_once_how_to_start_over() -> None:
         assert (told.count("selfheal retry"), told.count("selfheal prompt")) == (1, 1)
 
 
+def test_a_command_does_not_name_itself_as_the_next_one() -> None:
+    failed = replace(INCIDENT, status=Status.FAILED, reason="the token was refused")
+    console = Console(file=StringIO(), width=160)
+    console.print(what_next(failed, " --local", "selfheal history orders-1"))
+    assert isinstance(console.file, StringIO)
+    told = console.file.getvalue()
+    assert "selfheal history" not in told
+    assert "selfheal redrive orders-1 --local" in told
+
+
 def test_why_a_heal_abstained_is_said_once() -> None:
     end = replace(
         INCIDENT, status=Status.ABSTAINED, reason="data: raised on purpose", next_action="Find the input."

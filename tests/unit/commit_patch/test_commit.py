@@ -24,8 +24,8 @@ from functions.core.workflow.errors import (
     RepositoryNotFound,
 )
 from functions.core.workflow.state import CommitState
-from infra.local.forge import Outage
-from tests.ssh import new_key
+from tests.fakes.forge import Outage
+from tests.fakes.ssh import new_key
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Hosted

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from functions.core.incidents.frequency import Frequency
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
 
 FIRST = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -14,7 +17,7 @@ def after(**age: float) -> str:
     return (FIRST + timedelta(**age)).isoformat(timespec="milliseconds")
 
 
-def test_stretches_grow_with_the_incident_s_age_and_hold_what_came_in_each(incidents_table: Any) -> None:
+def test_stretches_grow_with_the_incident_s_age_and_hold_what_came_in_each(incidents_table: Table) -> None:
     frequency = Frequency(incidents_table)
     for age, total, revision in (
         ({"minutes": 0}, 1, "1.0"),
@@ -33,13 +36,13 @@ def test_stretches_grow_with_the_incident_s_age_and_hold_what_came_in_each(incid
     ]
 
 
-def test_noting_twice_or_late_changes_no_sum(incidents_table: Any) -> None:
+def test_noting_twice_or_late_changes_no_sum(incidents_table: Table) -> None:
     frequency = Frequency(incidents_table)
     for minutes, total in ((0, 5), (2, 9), (2, 9), (1, 7)):
         frequency.note("orders-1", after(), after(minutes=minutes), total)
     assert sum(one.count for one in frequency.of("orders-1")) == 9
 
 
-def test_a_time_that_is_none_is_not_noted_and_an_unknown_incident_has_nothing(incidents_table: Any) -> None:
+def test_a_time_that_is_none_is_not_noted_and_an_unknown_incident_has_nothing(incidents_table: Table) -> None:
     Frequency(incidents_table).note("orders-1", "yesterday", "today", 3)
     assert Frequency(incidents_table).of("orders-1") == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import boto3
@@ -16,6 +16,11 @@ from functions.core.incidents.incident import ErrorClass, Incident, Status
 from functions.core.notify.notifications import Notifications
 from functions.core.notify.outbox import AT_ONCE, WINDOW_SECONDS, Outbox, quiet, quiet_until, tell_at
 from functions.core.workflow.errors import AppInvalid
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+    from tests.unit.conftest import Inbox
 
 APP = App("orders", ("/aws/lambda/orders",), "https://github.com/shop/orders")
 NIGHT = replace(APP, quiet_hours="22:00-07:00", time_zone="Europe/Berlin")
@@ -30,7 +35,7 @@ def error(number: int) -> Incident:
 
 
 @pytest.fixture
-def outbox(incidents_table: Any, inbox: Any) -> Outbox:
+def outbox(incidents_table: Table, inbox: Inbox) -> Outbox:
     topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
     return Outbox(incidents_table, Notifications(boto3.client("sns"), topic))
 
@@ -39,7 +44,7 @@ def told(outbox: Outbox, app: App, errors: range, now: float) -> list[bool]:
     return [outbox.tell(app, error(n), f"subject {n}", "text", now) for n in errors]
 
 
-def test_of_many_at_once_the_first_are_told_and_the_others_together(outbox: Outbox, inbox: Any) -> None:
+def test_of_many_at_once_the_first_are_told_and_the_others_together(outbox: Outbox, inbox: Inbox) -> None:
     assert told(outbox, APP, range(300), NOON).count(True) == AT_ONCE
     assert len(inbox()) == AT_ONCE
     assert outbox.digest(APP, NOON + 60) == 300 - AT_ONCE
@@ -47,12 +52,12 @@ def test_of_many_at_once_the_first_are_told_and_the_others_together(outbox: Outb
     assert digest["Subject"] == "[orders] 295 more errors"
     assert "orders-v1-7" in digest["Message"]
     assert "and 245 more" in digest["Message"]
-    assert "selfheal incidents --app orders --status SUPPRESSED" in digest["Message"]
+    assert "selfheal incidents --app orders --status closed" in digest["Message"]
     assert outbox.digest(APP, NOON + 120) == 0, "once"
     assert told(outbox, APP, range(300, 301), NOON + WINDOW_SECONDS) == [True]
 
 
-def test_within_quiet_hours_nothing_is_told_that_can_wait(outbox: Outbox, inbox: Any) -> None:
+def test_within_quiet_hours_nothing_is_told_that_can_wait(outbox: Outbox, inbox: Inbox) -> None:
     night = datetime(2026, 11, 20, 23, tzinfo=UTC).timestamp()
     assert told(outbox, NIGHT, range(1), night) == [False]
     assert outbox.digest(NIGHT, night) == 0
@@ -115,7 +120,7 @@ def test_hours_and_zones_that_are_none_are_refused(wrong: dict[str, str]) -> Non
         App.from_json("orders", entry)
 
 
-def test_subscriptions_can_choose_by_app_class_and_severity(outbox: Outbox, inbox: Any) -> None:
+def test_subscriptions_can_choose_by_app_class_and_severity(outbox: Outbox, inbox: Inbox) -> None:
     told(outbox, APP, range(1), NOON)
     (mail,) = inbox()
     attributes = {name: value["Value"] for name, value in mail["MessageAttributes"].items()}

@@ -19,6 +19,7 @@ from functions.create_pull_request.handler import handler as create_pull_request
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
+    from tests.fakes.emulated import LambdaContext
     from tests.unit.conftest import Hosted
 
 PATCH = b"""diff --git a/rates.py b/rates.py
@@ -88,7 +89,7 @@ def approved(
 
 
 def test_what_is_approved_on_record_becomes_a_commit_and_a_pull_request(
-    hosted: Hosted, approved: dict[str, Any], lambda_context: Any
+    hosted: Hosted, approved: dict[str, Any], lambda_context: LambdaContext
 ) -> None:
     made = commit_patch(approved, lambda_context)
     _credentials.cache_clear()  # each step is a function of its own
@@ -99,7 +100,7 @@ def test_what_is_approved_on_record_becomes_a_commit_and_a_pull_request(
 
 
 def test_who_joined_after_the_proof_is_written_down_for_the_next_one(
-    approved: dict[str, Any], lambda_context: Any
+    approved: dict[str, Any], lambda_context: LambdaContext
 ) -> None:
     made = commit_patch(approved | {"may_prove": True}, lambda_context)
     assert made["late"]["joined_key"].startswith(f"{HEAL}/1/joined.json")

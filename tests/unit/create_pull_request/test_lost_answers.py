@@ -20,7 +20,7 @@ from functions.core.workflow.errors import ForgeUnavailable
 from functions.core.workflow.state import CommitState
 from functions.create_pull_request.pull_request import ApprovedCommit, open_pull_request
 from functions.create_pull_request.reviewers import reviewers
-from infra.local.forge.server import Interruption, Trouble
+from tests.fakes.forge import Interruption, Trouble
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Hosted

@@ -19,7 +19,7 @@ from functions.core.workflow.errors import (
 )
 from functions.create_pull_request.pull_request import ApprovedCommit, open_pull_request
 from functions.create_pull_request.reviewers import Reviewer
-from infra.local.forge import Outage
+from tests.fakes.forge import Outage
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Hosted

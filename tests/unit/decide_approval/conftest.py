@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from html import unescape
 from html.parser import HTMLParser
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import boto3
@@ -24,6 +24,9 @@ from functions.core.approval.links import Link
 from functions.decide_approval.routes import build
 from functions.decide_approval.slack_reply import SLACK, Replies
 from tests.fakes.deployments import around
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Scene
 
 EVERYTHING_ABOUT_THE_INCIDENT = ("KeyError", "NZ", "orders", "shipping", "rate_for", "Refuse unknown")
 
@@ -87,7 +90,7 @@ class Answer:
 class Browser:
     """Asks the resolver as a function URL would; addresses are relative to the page's base."""
 
-    def __init__(self, scene: Any, identity_from: str = LINK, slack: str = SLACK, **instead: Any) -> None:
+    def __init__(self, scene: Scene, identity_from: str = LINK, slack: str = SLACK, **instead: Any) -> None:
         # A provider makes a session of its own, which takes a tenth of a second.
         ssm = SSMProvider(boto3_client=boto3.client("ssm"))
         self.authorizer: dict[str, Any] | None = None
@@ -145,12 +148,12 @@ class Browser:
 
 
 @pytest.fixture
-def browser(scene: Any) -> Browser:
+def browser(scene: Scene) -> Browser:
     return Browser(scene)
 
 
 @pytest.fixture
-def browser_with(scene: Any) -> Callable[..., Browser]:
+def browser_with(scene: Scene) -> Callable[..., Browser]:
     """Gives a browser of a deployment with other settings than the usual ones."""
     return partial(Browser, scene)
 
@@ -170,6 +173,6 @@ class Signed:
 
 
 @pytest.fixture
-def signed_in(scene: Any) -> Callable[..., Browser]:
+def signed_in(scene: Scene) -> Callable[..., Browser]:
     """Gives the browser of somebody who signed in, on a deployment that goes by the claim `email`."""
     return Signed(Browser(scene, "email")).as_

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 import pytest
 
 from functions.core.incidents.incident import Status
 
+if TYPE_CHECKING:
+    from tests.unit.conftest import Scene
+    from tests.unit.decide_approval.conftest import Browser
 
-def test_a_used_link_says_what_was_decided_and_nothing_about_the_incident(scene: Any, browser: Any) -> None:
+
+def test_a_used_link_says_what_was_decided_and_nothing_about_the_incident(
+    scene: Scene, browser: Browser
+) -> None:
     link = browser.link(scene.approval(), "ana")
     browser.decide(link, "reject", reason="not_a_bug")
     answer = browser.get(link)
@@ -24,7 +30,7 @@ def test_a_used_link_says_what_was_decided_and_nothing_about_the_incident(scene:
     assert "Nothing waits for you" in browser.get(urljoin(link, answer.ways["What waits for you"])).text
 
 
-def test_a_link_that_approved_leads_to_the_pull_request(scene: Any, browser: Any) -> None:
+def test_a_link_that_approved_leads_to_the_pull_request(scene: Scene, browser: Browser) -> None:
     link = browser.link(scene.approval(), "ana")
     browser.decide(link, "approve")
     pull = "https://github.com/shop/orders/pull/7"
@@ -34,7 +40,7 @@ def test_a_link_that_approved_leads_to_the_pull_request(scene: Any, browser: Any
     assert list(browser.get(link).ways) == ["What became of it", "What waits for you"]
 
 
-def test_dead_links_have_pages_of_their_own(scene: Any, browser: Any) -> None:
+def test_dead_links_have_pages_of_their_own(scene: Scene, browser: Browser) -> None:
     approval = scene.approval(1)
     good, other = browser.link(approval), scene.approval(2)
     superseded = scene.approval(3)
@@ -59,7 +65,7 @@ def test_dead_links_have_pages_of_their_own(scene: Any, browser: Any) -> None:
         assert (answer.status, words in answer.text, answer.says_nothing) == (status, True, True), link
 
 
-def test_the_link_of_an_approval_that_was_deleted_is_gone(scene: Any, browser: Any) -> None:
+def test_the_link_of_an_approval_that_was_deleted_is_gone(scene: Scene, browser: Browser) -> None:
     approval = scene.approval()
     link = browser.link(approval)
     form = browser.get(link).forms["approve"]
@@ -70,7 +76,7 @@ def test_the_link_of_an_approval_that_was_deleted_is_gone(scene: Any, browser: A
 
 @pytest.mark.parametrize("decided", [False, True])
 def test_every_link_of_an_incident_that_was_renamed_or_deleted_says_so(
-    decided: bool, scene: Any, browser: Any
+    decided: bool, scene: Scene, browser: Browser
 ) -> None:
     link = browser.link(scene.approval(), "ana")
     pages = [link]
@@ -84,7 +90,7 @@ def test_every_link_of_an_incident_that_was_renamed_or_deleted_says_so(
         assert "kept elsewhere, or no more" in answer.text
 
 
-def test_the_link_of_a_heal_that_stopped_says_so(scene: Any, browser: Any) -> None:
+def test_the_link_of_a_heal_that_stopped_says_so(scene: Scene, browser: Browser) -> None:
     approval = scene.approval()
     scene.incidents.transition("orders-v1-abc", Status.AWAITING_APPROVAL, status="FAILED")
     answer = browser.get(browser.link(approval))
@@ -92,7 +98,7 @@ def test_the_link_of_a_heal_that_stopped_says_so(scene: Any, browser: Any) -> No
     assert "has stopped" in answer.text
 
 
-def test_a_patch_that_is_not_the_proven_one_cannot_be_decided(scene: Any, browser: Any) -> None:
+def test_a_patch_that_is_not_the_proven_one_cannot_be_decided(scene: Scene, browser: Browser) -> None:
     approval = scene.approval()
     scene.artifacts.put(approval.patch_key, b"something else")
     answer = browser.get(browser.link(approval))
@@ -100,7 +106,7 @@ def test_a_patch_that_is_not_the_proven_one_cannot_be_decided(scene: Any, browse
     assert "What is stored is not what was proven" in answer.text
 
 
-def test_what_breaks_on_our_side_is_a_page_too(scene: Any, browser: Any) -> None:
+def test_what_breaks_on_our_side_is_a_page_too(scene: Scene, browser: Browser) -> None:
     approval = scene.approval()
     scene.artifacts.put(approval.evidence_key, b"not json")
     answer = browser.get(browser.link(approval))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import boto3
@@ -17,9 +17,14 @@ from functions.core.workflow.history import Visit
 from functions.decide_approval import timeline
 from functions.decide_approval.handler import handler
 
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
+    from tests.unit.conftest import Scene
+    from tests.unit.decide_approval.conftest import Browser
+
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_opening_the_page_decides_nothing_however_often(scene: Any, browser: Any, method: str) -> None:
+def test_opening_the_page_decides_nothing_however_often(scene: Scene, browser: Browser, method: str) -> None:
     approval = scene.approval()
     for _ in range(3):
         assert browser.request(method, browser.link(approval)).status == 200
@@ -36,12 +41,12 @@ def test_opening_the_page_decides_nothing_however_often(scene: Any, browser: Any
     ],
 )
 def test_a_decision_is_recorded_under_the_recipient_and_followed(
-    scene: Any, browser: Any, decision: str, fields: dict[str, str], title: str
+    scene: Scene, browser: Browser, decision: str, fields: dict[str, str], title: str
 ) -> None:
     approval = scene.approval()
     link = browser.link(approval, "ana@example.com")
     answer = browser.decide(link, decision, **fields)
-    row = scene.approvals.get(approval.approval_id)
+    row = scene.kept(approval.approval_id)
     assert answer.status == 303
     assert (row.status, row.by, row.via) == (ApprovalStatus.DELIVERED, "ana@example.com", "link")
     assert (row.source_ip, row.comment) == ("203.0.113.9", fields["comment"])
@@ -53,18 +58,20 @@ def test_a_decision_is_recorded_under_the_recipient_and_followed(
     assert followed.headers["refresh"] == f"2; url=?{token}"
 
 
-def test_a_decision_whose_delivery_was_not_noted_is_found_in_the_history(scene: Any, browser: Any) -> None:
+def test_a_decision_whose_delivery_was_not_noted_is_found_in_the_history(
+    scene: Scene, browser: Browser
+) -> None:
     approval = scene.approval()
     link = browser.link(approval)
     scene.workflow.die_after_next = True
     assert browser.decide(link, "approve").status == 500
     assert "decided" in browser.get(link).text
-    assert scene.approvals.get(approval.approval_id).status is ApprovalStatus.DELIVERED
+    assert scene.kept(approval.approval_id).status is ApprovalStatus.DELIVERED
     assert len(scene.workflow.received) == 1
 
 
 def test_the_key_of_links_is_read_where_it_is_kept(
-    scene: Any, monkeypatch: pytest.MonkeyPatch, lambda_context: Any
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, lambda_context: LambdaContext
 ) -> None:
     key = "a-link-key-of-at-least-thirty-two-characters"
     boto3.client("ssm").put_parameter(Name="/self-heal/link-key", Value=key, Type="SecureString")
@@ -87,7 +94,7 @@ def test_the_key_of_links_is_read_where_it_is_kept(
     assert handler(event, lambda_context)["statusCode"] == 200
 
 
-def test_the_progress_page_shows_the_states_with_their_times(scene: Any, browser: Any) -> None:
+def test_the_progress_page_shows_the_states_with_their_times(scene: Scene, browser: Browser) -> None:
     link = browser.link(scene.approval(time_zone="Europe/Berlin"))
     at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     scene.workflow.visits = [
@@ -108,7 +115,7 @@ def test_the_progress_page_shows_the_states_with_their_times(scene: Any, browser
     assert max(float(bar["x"] or 0) + float(bar["width"] or 0) for bar in bars) <= timeline.WIDTH
 
 
-def test_the_progress_page_arrives_at_the_pull_request(scene: Any, browser: Any) -> None:
+def test_the_progress_page_arrives_at_the_pull_request(scene: Scene, browser: Browser) -> None:
     link = browser.link(scene.approval())
     answer = browser.decide(link, "approve")
     url = "https://github.com/shop/orders/pull/7"
@@ -125,18 +132,20 @@ def test_the_progress_page_arrives_at_the_pull_request(scene: Any, browser: Any)
     assert "refresh" not in followed.headers
 
 
-def test_the_progress_page_can_be_told_to_stand_still(scene: Any, browser: Any) -> None:
+def test_the_progress_page_can_be_told_to_stand_still(scene: Scene, browser: Browser) -> None:
     link = browser.link(scene.approval())
     answer = browser.decide(link, "approve")
     followed = browser.follow(answer, link)
-    stop = next(a["href"] for tag, a in followed.elements.tags if tag == "a" and "still=1" in a["href"])
+    stop = next(
+        a["href"] for tag, a in followed.elements.tags if tag == "a" and "still=1" in (a["href"] or "")
+    )
     standing = browser.get(urljoin(urljoin(link, answer.headers["location"]), stop))
     assert standing.status == 200
     assert "refresh" not in standing.headers
     assert "You approved the patch" in standing.text
 
 
-def test_a_second_decision_is_told_what_was_decided_and_by_whom(scene: Any, browser: Any) -> None:
+def test_a_second_decision_is_told_what_was_decided_and_by_whom(scene: Scene, browser: Browser) -> None:
     approval = scene.approval()
     ana, ben = browser.link(approval, "ana"), browser.link(approval, "ben")
     bens_page = browser.get(ben)
@@ -150,7 +159,7 @@ def test_a_second_decision_is_told_what_was_decided_and_by_whom(scene: Any, brow
     assert len(scene.workflow.received) == 1
 
 
-def test_a_double_click_leads_to_the_same_page_and_one_decision(scene: Any, browser: Any) -> None:
+def test_a_double_click_leads_to_the_same_page_and_one_decision(scene: Scene, browser: Browser) -> None:
     link = browser.link(scene.approval())
     fields = {"form": browser.get(link).forms["approve"], "decision": "approve"}
     assert [browser.post(link, fields).status for _ in range(2)] == [303, 303]
@@ -170,7 +179,7 @@ def test_a_double_click_leads_to_the_same_page_and_one_decision(scene: Any, brow
     ],
 )
 def test_a_decision_needs_the_form_of_the_page(
-    scene: Any, browser: Any, change: dict[str, str], headers: dict[str, str], status: int
+    scene: Scene, browser: Browser, change: dict[str, str], headers: dict[str, str], status: int
 ) -> None:
     approval = scene.approval()
     link = browser.link(approval)
@@ -179,10 +188,10 @@ def test_a_decision_needs_the_form_of_the_page(
         fields["form"] = link.partition("?t=")[2]
     answer = browser.post(link, fields, headers)
     assert (answer.status, answer.says_nothing) == (status, True)
-    assert scene.approvals.get(approval.approval_id).status is ApprovalStatus.PENDING
+    assert scene.kept(approval.approval_id).status is ApprovalStatus.PENDING
 
 
-def test_a_form_of_one_recipient_is_worthless_in_the_hands_of_another(scene: Any, browser: Any) -> None:
+def test_a_form_of_one_recipient_is_worthless_in_the_hands_of_another(scene: Scene, browser: Browser) -> None:
     approval = scene.approval()
     ana, ben = browser.link(approval, "ana"), browser.link(approval, "ben")
     form = browser.get(ana).forms["approve"]
@@ -200,7 +209,7 @@ def test_a_form_of_one_recipient_is_worthless_in_the_hands_of_another(scene: Any
     ],
 )
 def test_an_incomplete_decision_comes_back_with_what_was_typed(
-    scene: Any, browser: Any, decision: str, fields: dict[str, str], message: str
+    scene: Scene, browser: Browser, decision: str, fields: dict[str, str], message: str
 ) -> None:
     approval = scene.approval()
     answer = browser.decide(browser.link(approval), decision, **fields)
@@ -209,16 +218,18 @@ def test_an_incomplete_decision_comes_back_with_what_was_typed(
         "at the form, and above, from where a phone does not show the form"
     )
     assert fields.get("comment", "").strip() in answer.body
-    assert scene.approvals.get(approval.approval_id).status is ApprovalStatus.PENDING
+    assert scene.kept(approval.approval_id).status is ApprovalStatus.PENDING
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe=%ff", b"&" * 100, b"a=b&" * 50, b"comment=" + b"x" * 70_000])
-def test_a_broken_form_is_refused(scene: Any, browser: Any, body: bytes) -> None:
+def test_a_broken_form_is_refused(scene: Scene, browser: Browser, body: bytes) -> None:
     assert browser.request("POST", browser.link(scene.approval()), body).status in (400, 403)
     assert scene.workflow.received == []
 
 
-def test_a_decision_that_aws_lost_is_delivered_when_the_link_is_opened(scene: Any, browser: Any) -> None:
+def test_a_decision_that_aws_lost_is_delivered_when_the_link_is_opened(
+    scene: Scene, browser: Browser
+) -> None:
     link = browser.link(scene.approval(), "ana")
     fields = {"form": browser.get(link).forms["approve"], "decision": "approve"}
     scene.workflow.fail_next.append("ThrottlingException")

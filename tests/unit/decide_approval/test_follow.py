@@ -66,6 +66,18 @@ def test_steps_follow_the_incident(
     assert bool(found.refresh_seconds) is follows
 
 
+@pytest.mark.parametrize(
+    ("reader", "title", "detail"),
+    [
+        ("Ana@shop.example", "You approved the patch", ""),
+        ("ben@shop.example", "The patch was approved", "by ana@shop.example"),
+    ],
+)
+def test_whoever_reads_it_is_told_whose_decision_it_was(reader: str, title: str, detail: str) -> None:
+    found = progress(replace(APPROVAL, by="ana@shop.example"), INCIDENT, SOON, reader=reader)
+    assert (found.title, found.detail) == (title, detail)
+
+
 def test_where_nothing_better_was_proven_it_says_so_and_leads_to_the_question() -> None:
     waits = replace(INCIDENT, approval_id="newer", status=Status.AWAITING_APPROVAL)
     asked = replace(APPROVAL, approval_id="newer", standing="the model found no other repair")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from functions.core.untrusted.hidden import disguises
 from tests.injections import INJECTIONS
 
+if TYPE_CHECKING:
+    from tests.unit.conftest import Scene
+    from tests.unit.decide_approval.conftest import Browser
+
 POISONED = ("error_type", "title", "sample", "log_group", "log_stream", "last_seen", "regressed_from")
 
 
-def poison(scene: Any, evil: str) -> Any:
+def poison(scene: Scene, evil: str) -> Any:
     """An approval in which every text that somebody else wrote is `evil`; nothing is left out."""
     storable = evil.encode(errors="replace").decode()
     line = evil.replace("\n", " ")
@@ -50,14 +54,14 @@ def poison(scene: Any, evil: str) -> Any:
     return approval
 
 
-def forget(scene: Any) -> None:
+def forget(scene: Scene) -> None:
     """Delete the approvals of `poison`, so that the next ones are new."""
     for number in (1, 2):
         key = {"approval_id": f"approval-{number}-of-the-scene-with-entropy"}
         scene.approvals._table.delete_item(Key=key)
 
 
-def page(scene: Any, browser: Any, text: str) -> Any:
+def page(scene: Scene, browser: Browser, text: str) -> Any:
     """The approval page when everything on it says `text`, the recipient's name included."""
     recipient = text[:40].encode(errors="replace").decode()
     answer = browser.get(browser.link(poison(scene, text), recipient))
@@ -71,7 +75,7 @@ def shape(answer: Any) -> list[str]:
     return [tag for tag, _ in answer.elements.tags if tag not in ("span", "mark")]
 
 
-def test_no_text_becomes_anything_but_text(scene: Any, browser: Any) -> None:
+def test_no_text_becomes_anything_but_text(scene: Scene, browser: Browser) -> None:
     # Each kind of disguise in the patch adds a warning to the page, which is as it should be.
     kinds = ("", "\u200b", "\u200b \u0441\u043e\u0440\u0443", "\u200b \u0441\u043e\u0440\u0443 ｅｖａｌ")
     shapes = [shape(page(scene, browser, f"words{disguised}")) for disguised in kinds]
@@ -92,10 +96,10 @@ SEGMENTS = st.sampled_from(KNOWN) | st.text(max_size=20)
 
 @given(data=st.data())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_request_breaks_the_page_or_decides(scene: Any, browser: Any, data: st.DataObject) -> None:
+def test_no_request_breaks_the_page_or_decides(scene: Scene, browser: Browser, data: st.DataObject) -> None:
     if not scene.approvals.get("approval-1-of-the-scene-with-entropy"):
         scene.approval()
-    good = browser.link(scene.approvals.get("approval-1-of-the-scene-with-entropy"))
+    good = browser.link(scene.kept("approval-1-of-the-scene-with-entropy"))
     path = data.draw(st.just(good.partition("?")[0]) | st.lists(SEGMENTS, max_size=4).map("/".join))
     token = data.draw(st.sampled_from([good.partition("?t=")[2], ""]) | st.text(max_size=60))
     body = data.draw(st.none() | st.binary(max_size=80) | FORMS)
@@ -125,7 +129,7 @@ HEADERS = st.dictionaries(
     ],
 )
 def test_the_page_says_why_that_commit_and_why_that_python(
-    scene: Any, browser: Any, told: dict[str, Any], said: str
+    scene: Scene, browser: Browser, told: dict[str, Any], said: str
 ) -> None:
     approval = poison(scene, "words")
     evidence = "orders-v1-abc/heal-1/2/evidence.json"

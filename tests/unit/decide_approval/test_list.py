@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from html import unescape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import boto3
@@ -13,6 +13,10 @@ import pytest
 
 from functions.core.approval import links
 from functions.core.approval.links import Link, Purpose
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Scene
+    from tests.unit.decide_approval.conftest import Browser
 
 ANA, BEN = "ana@shop.example", "ben@shop.example"
 
@@ -28,7 +32,7 @@ def register(name: str, *approvers: str) -> None:
     )
 
 
-def incident(scene: Any, app: str, status: str, title: str, **values: str) -> None:
+def incident(scene: Scene, app: str, status: str, title: str, **values: str) -> None:
     scene.incidents_table.put_item(
         Item={
             "incident_id": f"{app}-{title}",
@@ -43,7 +47,7 @@ def incident(scene: Any, app: str, status: str, title: str, **values: str) -> No
     )
 
 
-def everything(browser: Any, address: str) -> Any:
+def everything(browser: Browser, address: str) -> Any:
     """Follow the page's link to the list."""
     hrefs = [
         attributes.get("href") or "" for tag, attributes in browser.get(address).elements.tags if tag == "a"
@@ -58,7 +62,7 @@ def sections(answer: Any) -> dict[str, str]:
     return {part.partition('"')[0]: part for part in parts}
 
 
-def test_the_list_leads_to_what_waits_and_tells_the_rest(scene: Any, browser: Any) -> None:
+def test_the_list_leads_to_what_waits_and_tells_the_rest(scene: Scene, browser: Browser) -> None:
     register("orders", ANA, BEN)
     approval = scene.approval(approvers=(ANA, BEN))
     incident(scene, "orders", "PR_OPEN", "under-review", pull_request_url="https://github.com/shop/x/pull/1")
@@ -82,7 +86,7 @@ def test_the_list_leads_to_what_waits_and_tells_the_rest(scene: Any, browser: An
     ids=["mine", "another's", "done-my-part"],
 )
 def test_only_what_a_person_can_still_decide_waits_for_them(
-    scene: Any, browser: Any, approvers: tuple[str, ...], first_by: str, waits: bool
+    scene: Scene, browser: Browser, approvers: tuple[str, ...], first_by: str, waits: bool
 ) -> None:
     register("orders", ANA, BEN)
     scene.approval(approvers=approvers, first_by=first_by, first_person=first_by)
@@ -90,12 +94,12 @@ def test_only_what_a_person_can_still_decide_waits_for_them(
     assert ("NZ" in found["waiting"], "NZ" in found["under-way"]) == (waits, not waits)
 
 
-def listing(scene: Any, recipient: str, app: str = "orders", seconds: int = 60) -> str:
+def listing(scene: Scene, recipient: str, app: str = "orders", seconds: int = 60) -> str:
     link = Link(app, recipient, int(time.time()) + seconds)
     return f"/list/{app}?t={links.sign(link, scene.keys[0], Purpose.LIST)}"
 
 
-def test_a_person_sees_the_apps_that_name_them_and_no_others(scene: Any, browser: Any) -> None:
+def test_a_person_sees_the_apps_that_name_them_and_no_others(scene: Scene, browser: Browser) -> None:
     register("orders", ANA)
     register("billing", BEN, ANA)
     register("secret", BEN)
@@ -106,7 +110,7 @@ def test_a_person_sees_the_apps_that_name_them_and_no_others(scene: Any, browser
     assert [app for app in ("billing", "secret", "open") if f"in-{app}" in text] == ["billing"]
 
 
-def test_the_link_of_nobody_in_particular_shows_its_own_app_only(scene: Any, browser: Any) -> None:
+def test_the_link_of_nobody_in_particular_shows_its_own_app_only(scene: Scene, browser: Browser) -> None:
     register("open")
     register("other")
     for app in ("open", "other"):
@@ -115,7 +119,7 @@ def test_the_link_of_nobody_in_particular_shows_its_own_app_only(scene: Any, bro
     assert ("in-open" in text, "in-other" in text) == (True, False)
 
 
-def test_only_a_token_made_for_the_list_opens_it(scene: Any, browser: Any) -> None:
+def test_only_a_token_made_for_the_list_opens_it(scene: Scene, browser: Browser) -> None:
     register("orders", ANA)
     approval = scene.approval(approvers=(ANA,))
     good = listing(scene, ANA)

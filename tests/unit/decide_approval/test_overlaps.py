@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from functions.core.approval.approvals import Approval
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Scene
+    from tests.unit.decide_approval.conftest import Browser
 
 HEADING = "Another open fix touches the same code"
 FILE = "--- a/orders/shipping.py\n+++ b/orders/shipping.py\n"
@@ -17,10 +21,10 @@ OTHER_FILE = SAME_LINE.replace("shipping", "billing")
 URL = "https://github.com/shop/orders/pull/7"
 
 
-def _other_fix(scene: Any, ours: Approval, patch: str, status: str, **changes: Any) -> None:
+def _other_fix(scene: Scene, ours: Approval, patch: str, status: str, **changes: Any) -> None:
     incident_id = "orders-v1-other"
     key = scene.artifacts.put(f"{incident_id}/heal-2/1/patch.diff", patch.encode())
-    fields = {"approval_id": "another-approval", "incident_id": incident_id, "patch_key": key}
+    fields: dict[str, Any] = {"approval_id": "another-approval", "incident_id": incident_id, "patch_key": key}
     scene.approvals.open(replace(ours, **fields, heal_id="heal-2", token=b"", **changes))
     scene.incidents_table.put_item(
         Item={
@@ -49,7 +53,7 @@ def _other_fix(scene: Any, ours: Approval, patch: str, status: str, **changes: A
     ],
 )
 def test_the_page_names_the_other_fix_and_the_lines(
-    scene: Any, browser: Any, patch: str, status: str, changes: dict[str, Any], place: str
+    scene: Scene, browser: Browser, patch: str, status: str, changes: dict[str, Any], place: str
 ) -> None:
     ours = scene.approval()
     _other_fix(scene, ours, patch, status, **changes)
@@ -62,7 +66,9 @@ def test_the_page_names_the_other_fix_and_the_lines(
             assert word in part
 
 
-def test_a_fix_whose_patch_is_gone_or_changed_does_not_stand_in_the_way(scene: Any, browser: Any) -> None:
+def test_a_fix_whose_patch_is_gone_or_changed_does_not_stand_in_the_way(
+    scene: Scene, browser: Browser
+) -> None:
     ours = scene.approval()
     _other_fix(scene, ours, SAME_LINE, "PR_OPEN")
     scene.artifacts.put("orders-v1-other/heal-2/1/patch.diff", b"forged")

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from functions.decide_approval.handler import handler
 
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
+    from tests.unit.conftest import Scene
+    from tests.unit.decide_approval.conftest import Browser
 
-def test_head_has_the_headers_of_get_and_no_body(scene: Any, browser: Any) -> None:
+
+def test_head_has_the_headers_of_get_and_no_body(scene: Scene, browser: Browser) -> None:
     link = browser.link(scene.approval())
     get, head = browser.get(link), browser.request("HEAD", link)
     assert (head.status, head.headers, head.body) == (get.status, get.headers, "")
 
 
-def test_every_answer_has_the_security_headers(scene: Any, browser: Any) -> None:
+def test_every_answer_has_the_security_headers(scene: Scene, browser: Browser) -> None:
     link = browser.link(scene.approval())
     answers = [browser.get(address) for address in (link, "/", link + "x", "/static/style.css")]
     answers.append(browser.decide(link, "approve"))
@@ -31,7 +36,7 @@ def test_every_answer_has_the_security_headers(scene: Any, browser: Any) -> None
         assert kept in answer.headers["cache-control"]
 
 
-def test_pages_bring_one_script_of_ours_and_no_inline_style(scene: Any, browser: Any) -> None:
+def test_pages_bring_one_script_of_ours_and_no_inline_style(scene: Scene, browser: Browser) -> None:
     link = browser.link(scene.approval())
     page, decided = browser.get(link), browser.decide(link, "approve")
     for answer in (page, browser.follow(decided, link), browser.get("/")):
@@ -43,7 +48,9 @@ def test_pages_bring_one_script_of_ours_and_no_inline_style(scene: Any, browser:
             assert not [name for name in attributes if name == "style" or name.startswith("on")]
 
 
-def test_addresses_within_pages_are_relative_so_that_they_work_below_a_path(scene: Any, browser: Any) -> None:
+def test_addresses_within_pages_are_relative_so_that_they_work_below_a_path(
+    scene: Scene, browser: Browser
+) -> None:
     link = browser.link(scene.approval())
     page, decided = browser.get(link), browser.decide(link, "approve")
     assert not decided.headers["location"].startswith(("/", "http"))
@@ -57,14 +64,16 @@ def test_addresses_within_pages_are_relative_so_that_they_work_below_a_path(scen
     ("name", "kind"),
     [("style.css", "text/css"), ("page.js", "text/javascript"), ("icon.svg", "image/svg+xml")],
 )
-def test_static_files_are_served(browser: Any, name: str, kind: str) -> None:
+def test_static_files_are_served(browser: Browser, name: str, kind: str) -> None:
     answer = browser.get(f"/static/{name}?v=1")
     assert answer.status == 200
     assert answer.headers["content-type"].startswith(kind)
     assert answer.body
 
 
-def test_the_handler_serves_static_files_without_any_setting(aws: None, lambda_context: Any) -> None:
+def test_the_handler_serves_static_files_without_any_setting(
+    aws: None, lambda_context: LambdaContext
+) -> None:
     http = {"method": "GET", "path": "/static/icon.svg", "sourceIp": "203.0.113.9"}
     around = {"stage": "$default", "http": http}
     event = {"version": "2.0", "rawPath": "/static/icon.svg", "headers": {}, "requestContext": around}

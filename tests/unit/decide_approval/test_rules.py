@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Scene
+    from tests.unit.decide_approval.conftest import Browser
 
 ANA, BEN = "ana@shop.example", "ben@shop.example"
 
 
-def test_a_link_whose_recipient_is_no_approver_shows_and_decides_nothing(scene: Any, browser: Any) -> None:
+def test_a_link_whose_recipient_is_no_approver_shows_and_decides_nothing(
+    scene: Scene, browser: Browser
+) -> None:
     address = browser.link(scene.approval(approvers=(ANA,)), BEN)
     shown = browser.get(address)
     assert (shown.status, "not among the approvers" in shown.text) == (403, True)
@@ -15,7 +21,7 @@ def test_a_link_whose_recipient_is_no_approver_shows_and_decides_nothing(scene: 
     assert ANA not in shown.body
 
 
-def test_two_people_approve_each_with_their_own_link(scene: Any, browser: Any) -> None:
+def test_two_people_approve_each_with_their_own_link(scene: Scene, browser: Browser) -> None:
     approval = scene.approval(approvers=(ANA, BEN), approvals_needed=2)
     first, second = browser.link(approval, ANA), browser.link(approval, BEN)
     assert "Another person must approve as well" in browser.get(first).text
@@ -31,7 +37,7 @@ def test_two_people_approve_each_with_their_own_link(scene: Any, browser: Any) -
     assert f"approved by {ANA} and {BEN}" in browser.get(first).text
 
 
-def test_a_link_that_was_tried_too_often_decides_no_more(scene: Any, browser: Any) -> None:
+def test_a_link_that_was_tried_too_often_decides_no_more(scene: Scene, browser: Browser) -> None:
     approval = scene.approval()
     address = browser.link(approval)
     form = browser.get(address).forms["reject"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,8 +13,14 @@ from functions.decide_approval import highlight, pages, traceback
 from functions.decide_approval.case import load
 from functions.decide_approval.pages import FormInput
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def test_the_page_shows_what_a_decision_needs(scene: Any, browser: Any) -> None:
+    from tests.unit.conftest import Scene
+    from tests.unit.decide_approval.conftest import Browser
+
+
+def test_the_page_shows_what_a_decision_needs(scene: Scene, browser: Browser) -> None:
     answer = browser.get(browser.link(scene.approval()))
     assert answer.status == 200
     for part in (
@@ -45,7 +51,7 @@ def test_the_page_shows_what_a_decision_needs(scene: Any, browser: Any) -> None:
 
 
 def test_on_an_embedded_aws_links_lead_to_its_own_pages_and_commands_work_as_they_are_copied(
-    scene: Any, browser_with: Any
+    scene: Scene, browser_with: Callable[..., Browser]
 ) -> None:
     here = browser_with(
         commands=Commands("/opt/venv/bin/selfheal", " --local"),
@@ -68,7 +74,7 @@ def test_the_page_tells_the_failing_function_apart_from_another_class_s_of_the_s
     assert traceback.stretches((library,), "Rates.rate") == traceback.stretches((library,))
 
 
-def test_the_page_says_where_the_tests_ran_when_it_was_a_build(scene: Any, browser: Any) -> None:
+def test_the_page_says_where_the_tests_ran_when_it_was_a_build(scene: Scene, browser: Browser) -> None:
     approval = scene.approval()
     assert "CodeBuild" not in browser.get(browser.link(approval)).text
     evidence = scene.artifacts.get_json(approval.evidence_key)
@@ -88,7 +94,7 @@ REVIEW = {
 
 
 def test_a_second_opinion_stands_on_the_page_and_an_objection_beside_the_buttons(
-    scene: Any, browser: Any
+    scene: Scene, browser: Browser
 ) -> None:
     unreviewed = scene.approval()
     key = scene.artifacts.put_json("orders-v1-abc/heal-1/1/review.json", REVIEW)
@@ -112,7 +118,9 @@ def test_a_second_opinion_stands_on_the_page_and_an_objection_beside_the_buttons
     assert "The second opinion objects." not in text
 
 
-def test_the_page_says_who_answered_and_why_it_was_not_the_apps_own_model(scene: Any, browser: Any) -> None:
+def test_the_page_says_who_answered_and_why_it_was_not_the_apps_own_model(
+    scene: Scene, browser: Browser
+) -> None:
     approval = scene.approval()
     outcome = {"cost_usd": 0.01, "model": "us.amazon.nova-pro-v1:0", "model_note": "model a-model: is legacy"}
     scene.artifacts.put_json("orders-v1-abc/heal-1/1/outcome.json", outcome)
@@ -121,7 +129,7 @@ def test_the_page_says_who_answered_and_why_it_was_not_the_apps_own_model(scene:
     assert "model a-model: is legacy" in text
 
 
-def test_earlier_attempts_say_why_they_did_not_get_through(scene: Any, browser: Any) -> None:
+def test_earlier_attempts_say_why_they_did_not_get_through(scene: Scene, browser: Browser) -> None:
     scene.write_attempt(1)
     findings = {"findings": ["honest: hides the error"]}
     scene.artifacts.put_json("orders-v1-abc/heal-1/1/findings.json", findings)
@@ -132,7 +140,7 @@ def test_earlier_attempts_say_why_they_did_not_get_through(scene: Any, browser: 
     assert "ben asked for changes: Keep it shorter." in answer.text
 
 
-def test_a_patch_of_400_lines_is_a_small_page(scene: Any, browser: Any) -> None:
+def test_a_patch_of_400_lines_is_a_small_page(scene: Scene, browser: Browser) -> None:
     lines = "".join(
         f'-    total_{n} = price(order["item_{n}"], limit={n})  # was\n'
         f'+    total_{n} = price(order.get("item_{n}"), limit={n}) if order else None\n'
@@ -149,7 +157,7 @@ def test_a_patch_of_400_lines_is_a_small_page(scene: Any, browser: Any) -> None:
     assert len(page.encode()) <= 200 * 1024  # its time is what tests/bench/bench_page.py measures
 
 
-def test_code_in_prose_is_set_as_code_and_nothing_else_is_markup(scene: Any, browser: Any) -> None:
+def test_code_in_prose_is_set_as_code_and_nothing_else_is_markup(scene: Scene, browser: Browser) -> None:
     approval = scene.approval()
     scene.write_attempt(1, proposal={"root_cause": "`RATES` <b>lacks</b> `<i>`, and a lone ` stays"})
     body = browser.get(browser.link(approval)).body
@@ -162,7 +170,7 @@ def test_code_in_prose_is_set_as_code_and_nothing_else_is_markup(scene: Any, bro
     ids=["failed", "passed"],
 )
 def test_only_what_failed_before_is_said_to_have_failed(
-    scene: Any, browser: Any, before: int, says: str
+    scene: Scene, browser: Browser, before: int, says: str
 ) -> None:
     approval = scene.approval()
     runs = [

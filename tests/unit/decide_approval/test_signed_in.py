@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 
 from functions.decide_approval.request import source_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.conftest import Scene
+    from tests.unit.decide_approval.conftest import Browser
 
 ANA, BEN, EVE = "ana@shop.example", "ben@shop.example", "eve@elsewhere.example"
 
@@ -24,29 +30,33 @@ def register(name: str, *approvers: str) -> None:
     )
 
 
-def test_who_signed_in_decides_and_not_who_the_link_was_sent_to(scene: Any, signed_in: Any) -> None:
+def test_who_signed_in_decides_and_not_who_the_link_was_sent_to(
+    scene: Scene, signed_in: Callable[..., Browser]
+) -> None:
     approval = scene.approval(approvers=(ANA, BEN))
     ben = signed_in(BEN)
     link = ben.link(approval, ANA)
     assert f"Recorded as {BEN}" in ben.get(link).text
     form = {"form": ben.get(link).forms["approve"], "decision": "approve"}
     decided = ben.post(link, form, {"x-viewer-address": "198.51.100.7"})
-    row = scene.approvals.get(approval.approval_id)
+    row = scene.kept(approval.approval_id)
     assert decided.status == 303
     assert (row.by, row.via, row.source_ip) == (BEN, "sign_in", "198.51.100.7 via 203.0.113.9")
     assert scene.workflow.received[0]["by"] == BEN
     assert "You approved the patch" in ben.follow(decided, link).text
 
 
-def test_the_link_of_nobody_in_particular_is_decided_by_somebody(scene: Any, signed_in: Any) -> None:
+def test_the_link_of_nobody_in_particular_is_decided_by_somebody(
+    scene: Scene, signed_in: Callable[..., Browser]
+) -> None:
     approval = scene.approval()
     ana = signed_in(ANA)
     assert ana.decide(ana.link(approval, "team"), "reject", reason="by_hand").status == 303
-    assert scene.approvals.get(approval.approval_id).by == ANA
+    assert scene.kept(approval.approval_id).by == ANA
 
 
 def test_who_is_no_approver_sees_and_decides_nothing_with_an_approver_s_link(
-    scene: Any, signed_in: Any
+    scene: Scene, signed_in: Callable[..., Browser]
 ) -> None:
     approval = scene.approval(approvers=(ANA,))
     link = signed_in(ANA).link(approval, ANA)
@@ -58,7 +68,9 @@ def test_who_is_no_approver_sees_and_decides_nothing_with_an_approver_s_link(
     assert scene.workflow.received == []
 
 
-def test_a_form_counts_for_the_person_it_was_shown_to_only(scene: Any, signed_in: Any) -> None:
+def test_a_form_counts_for_the_person_it_was_shown_to_only(
+    scene: Scene, signed_in: Callable[..., Browser]
+) -> None:
     approval = scene.approval(approvers=(ANA, BEN))
     link = signed_in(ANA).link(approval, ANA)
     form = signed_in(ANA).get(link).forms["approve"]
@@ -66,7 +78,9 @@ def test_a_form_counts_for_the_person_it_was_shown_to_only(scene: Any, signed_in
     assert scene.workflow.received == []
 
 
-def test_two_people_are_two_identities_even_with_one_link(scene: Any, signed_in: Any) -> None:
+def test_two_people_are_two_identities_even_with_one_link(
+    scene: Scene, signed_in: Callable[..., Browser]
+) -> None:
     approval = scene.approval(approvers=(ANA, BEN), approvals_needed=2)
     link = signed_in(ANA).link(approval, ANA)
     assert signed_in(ANA).decide(link, "approve").status == 200
@@ -76,7 +90,7 @@ def test_two_people_are_two_identities_even_with_one_link(scene: Any, signed_in:
     assert scene.workflow.received[0]["by"] == f"{ANA} and {BEN}"
 
 
-def test_who_is_nobody_sees_and_decides_nothing(scene: Any, signed_in: Any) -> None:
+def test_who_is_nobody_sees_and_decides_nothing(scene: Scene, signed_in: Callable[..., Browser]) -> None:
     approval = scene.approval(approvers=(ANA,))
     link = signed_in(ANA).link(approval, ANA)
     form = signed_in(ANA).get(link).forms["approve"]
@@ -97,7 +111,7 @@ def test_who_is_nobody_sees_and_decides_nothing(scene: Any, signed_in: Any) -> N
     assert scene.workflow.received == []
 
 
-def test_being_signed_in_is_no_substitute_for_a_link(scene: Any, signed_in: Any) -> None:
+def test_being_signed_in_is_no_substitute_for_a_link(scene: Scene, signed_in: Callable[..., Browser]) -> None:
     approval = scene.approval(approvers=(ANA,))
     ana = signed_in(ANA)
     link = ana.link(approval, ANA)
@@ -108,7 +122,7 @@ def test_being_signed_in_is_no_substitute_for_a_link(scene: Any, signed_in: Any)
     assert scene.workflow.received == []
 
 
-def test_the_list_needs_no_link(scene: Any, signed_in: Any) -> None:
+def test_the_list_needs_no_link(scene: Scene, signed_in: Callable[..., Browser]) -> None:
     register("orders", ANA, BEN)
     register("open")
     approval = scene.approval(approvers=(ANA, BEN))
@@ -135,14 +149,14 @@ def test_the_list_needs_no_link(scene: Any, signed_in: Any) -> None:
     assert "Nothing waits for you" in signed_in(EVE).get("/list").text
 
 
-def test_without_sign_in_claims_are_worth_nothing(scene: Any, browser: Any) -> None:
+def test_without_sign_in_claims_are_worth_nothing(scene: Scene, browser: Browser) -> None:
     """A function URL adds none; whatever a request says there, the link says who it is."""
     register("orders", BEN)
     approval = scene.approval(approvers=(ANA,))
     browser.authorizer = {"jwt": {"claims": {"email": BEN, "email_verified": "true"}, "scopes": None}}
     assert browser.get("/list").status == 404
     assert browser.decide(browser.link(approval, ANA), "approve").status == 303
-    row = scene.approvals.get(approval.approval_id)
+    row = scene.kept(approval.approval_id)
     assert (row.by, row.via, row.source_ip) == (ANA, "link", "203.0.113.9")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -20,8 +20,12 @@ from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.evidence import Evidence
 from functions.decide_approval.slack_reply import Replies, settled
 from functions.decide_approval.slack_request import Click
-from tests.channel import Channel
-from tests.slack import SECRET, block, payload, signed
+from tests.fakes.channel import Channel
+from tests.fakes.slack import SECRET, block, payload, signed
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Scene
+    from tests.unit.decide_approval.conftest import Browser
 
 ANA, BEN, MAIL = "slack:U012AB3CD", "slack:U0BEN0BEN", "ana@shop.example"
 PAGE = "https://page.example/"
@@ -30,7 +34,7 @@ PAGE = "https://page.example/"
 class Team:
     """A Slack channel with an app's messages, and the people who click in it."""
 
-    def __init__(self, scene: Any, channel: Channel, webhooks: Webhooks, browser: Any) -> None:
+    def __init__(self, scene: Scene, channel: Channel, webhooks: Webhooks, browser: Browser) -> None:
         self.scene, self.channel, self._webhooks, self.browser = scene, channel, webhooks, browser
         boto3.client("ssm").put_parameter(
             Name="/self-heal/slack-signing/orders", Value=f"{SECRET}\n", Type="SecureString"
@@ -65,7 +69,7 @@ class Team:
 
 
 @pytest.fixture
-def team(scene: Any, channel: Channel, webhooks: Webhooks, browser_with: Callable[..., Any]) -> Team:
+def team(scene: Scene, channel: Channel, webhooks: Webhooks, browser_with: Callable[..., Any]) -> Team:
     return Team(scene, channel, webhooks, browser_with(slack=channel.url.rpartition("/services")[0]))
 
 
@@ -118,7 +122,7 @@ def test_where_nobody_in_slack_may_decide_there_are_no_buttons(team: Team) -> No
 def test_an_approval_is_recorded_as_the_slack_user_and_told_in_place_of_the_buttons(team: Team) -> None:
     approval = team.scene.approval()
     told = team.click(team.asked(approval), "approve")
-    row = team.scene.approvals.get(approval.approval_id)
+    row = team.scene.kept(approval.approval_id)
     assert (row.status, row.decision, row.via) == (ApprovalStatus.DELIVERED, "approve", "slack")
     assert row.by == "slack:U012AB3CD (ana)"
     assert row.decided_at
@@ -133,7 +137,7 @@ def test_an_approval_is_recorded_as_the_slack_user_and_told_in_place_of_the_butt
 def test_a_rejection_carries_its_reason(team: Team) -> None:
     approval = team.scene.approval()
     told = team.click(team.asked(approval), "reject", "hides_error")
-    assert team.scene.approvals.get(approval.approval_id).reason == "hides_error"
+    assert team.scene.kept(approval.approval_id).reason == "hides_error"
     assert "<@U012AB3CD> rejected the patch: It hides the error" in texts(told)
 
 
@@ -143,7 +147,7 @@ def test_a_rejection_without_a_usable_reason_decides_nothing(team: Team) -> None
     for reason in ("", "other", "made_up"):
         told = team.click(message, "reject", reason)
         assert (told["response_type"], told["replace_original"]) == ("ephemeral", False)
-    assert team.scene.approvals.get(approval.approval_id).status is ApprovalStatus.PENDING
+    assert team.scene.kept(approval.approval_id).status is ApprovalStatus.PENDING
 
 
 def test_the_same_request_again_decides_and_changes_nothing(team: Team) -> None:
@@ -187,7 +191,7 @@ def test_who_is_no_approver_is_told_alone_and_decides_nothing(team: Team) -> Non
         told = team.click(message, action, user="U0STRANGER")
         assert told["response_type"] == "ephemeral"
         assert "not among this app's approvers" in told["text"]
-    assert team.scene.approvals.get(approval.approval_id).status is ApprovalStatus.PENDING
+    assert team.scene.kept(approval.approval_id).status is ApprovalStatus.PENDING
 
 
 def test_two_people_approve_in_two_channels_and_the_buttons_stay_for_the_second(team: Team) -> None:
@@ -226,7 +230,7 @@ def test_a_named_slack_user_gets_a_link_that_only_they_see_and_that_records_them
 def test_a_click_on_a_link_decides_and_says_nothing(team: Team) -> None:
     approval = team.scene.approval()
     assert team.click(team.asked(approval), "open_to_revise") == {}
-    assert team.scene.approvals.get(approval.approval_id).status is ApprovalStatus.PENDING
+    assert team.scene.kept(approval.approval_id).status is ApprovalStatus.PENDING
 
 
 def test_too_many_tries_close_the_question_to_clicks(team: Team) -> None:
@@ -298,7 +302,7 @@ def test_an_answer_that_fails_does_not_undo_the_decision(team: Team) -> None:
     approval = team.scene.approval()
     message = team.asked(approval)
     assert team.click(message, "approve", response_url="https://elsewhere.example/") == {}
-    assert team.scene.approvals.get(approval.approval_id).status is ApprovalStatus.DELIVERED
+    assert team.scene.kept(approval.approval_id).status is ApprovalStatus.DELIVERED
 
 
 def test_a_forged_click_is_refused_and_told_nothing(team: Team) -> None:
@@ -307,7 +311,7 @@ def test_a_forged_click_is_refused_and_told_nothing(team: Team) -> None:
     answer = team.browser.request("POST", "/slack", request.body, request.headers)
     assert (answer.status, answer.body) == (403, "Nothing was decided.")
     assert answer.headers["cache-control"] == "no-store"
-    assert team.scene.approvals.get(approval.approval_id).status is ApprovalStatus.PENDING
+    assert team.scene.kept(approval.approval_id).status is ApprovalStatus.PENDING
     assert team.channel.posted == []
 
 

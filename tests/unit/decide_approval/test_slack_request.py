@@ -16,7 +16,7 @@ import pytest
 from functions.core.approval.approvals import Approval
 from functions.core.notify import slack
 from functions.decide_approval.slack_request import LARGEST_BODY, NotSlack, read, sign
-from tests.slack import FORM, SECRET, Signed, payload, signed
+from tests.fakes.slack import FORM, SECRET, Signed, payload, signed
 
 KEY = b"newest-link-key-of-at-least-thirty-two-characters"
 SECRETS = {"orders": SECRET.encode(), "billing": b"another app's secret"}

@@ -12,16 +12,20 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from functions.core.apps.entries import note
 from functions.core.aws.deployment import deployment
 from functions.core.incidents.incident import ErrorClass, Incident, Status
 from functions.core.incidents.table import Incidents
 from functions.detect_errors import handler as edge
+from functions.detect_errors import step as edge_step
 from functions.detect_errors.events import Batch, LogEvent
 from functions.detect_errors.recorder import Recorder
 from tests.log_texts import encode_batch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
+
+    from tests.fakes.emulated import LambdaContext
 
 GROUP, STREAM = "/aws/lambda/orders", "2026/11/20/[$LATEST]abc"
 NOW = 1_795_000_000_000
@@ -82,7 +86,7 @@ def topic(incidents_table: Table, deliveries_table: Table, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def invoke(topic: str, lambda_context: Any) -> Invoke:
+def invoke(topic: str, lambda_context: LambdaContext) -> Invoke:
     def call(*messages: str, group: str = GROUP, first: int = NOW, owner: str = "1") -> dict[str, Any]:
         events = tuple(LogEvent(f"id{first}-{n}", first + n, text) for n, text in enumerate(messages))
         data = encode_batch(Batch(group, STREAM, owner, events))
@@ -246,6 +250,22 @@ def test_other_log_groups_are_left_alone(
 ) -> None:
     assert invoke(CRASH, group=group)["outcome"] == outcome
     assert incidents.recent() == []
+
+
+def test_an_error_is_recorded_under_the_name_that_its_app_has_now(
+    invoke: Invoke, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke(CRASH)
+    ssm, registry = boto3.client("ssm"), deployment().registry
+    entry = registry.app("orders").stated() | {"first_name": "orders"}
+    ssm.put_parameter(Name="/self-heal/apps/shop", Value=json.dumps(entry), Type="SecureString")
+    ssm.put_parameter(Name="/self-heal/apps/orders", Value=note("shop"), Overwrite=True)
+    soon = registry._clock() + edge_step.REST_SECONDS
+    monkeypatch.setattr(registry._entries, "_clock", lambda: soon)
+    invoke(OTHER, first=NOW + 1)
+    invoke(CRASH, first=NOW + 2)
+    assert {one.incident_id[:7]: one.occurrences for one in incidents.every("shop")} == {"orders-": 1}
+    assert [one.occurrences for one in incidents.every("orders")] == [2]
 
 
 def test_where_all_is_delivered_a_tagged_functions_errors_are_its_own_and_every_step_finds_the_app(

@@ -177,14 +177,22 @@ def test_a_storm_writes_the_incident_once_a_minute_and_its_index_too(
     assert incidents.get(ID).occurrences >= 3 * (10 + 80), "as of the last minute"
 
 
-def test_last_seen_moves_by_whole_minutes_and_never_back(recorder: Recorder, incidents: Incidents) -> None:
+def test_last_seen_is_exact_at_first_then_moves_by_whole_minutes_and_never_back(
+    recorder: Recorder, incidents: Incidents
+) -> None:
+    recorder.record(sighting(0))
+    recorder.record(sighting(1, at=timedelta(seconds=2)))
+    first = incidents.get(ID)
+    assert (first.occurrences, datetime.fromisoformat(first.last_seen) - START) == (6, timedelta(seconds=2))
+
+    recorder.record(sighting(2, count=EXACT))
     seen = []
-    for number, seconds in enumerate((0, 59, 60, 100, 30, 121)):
+    for number, seconds in enumerate((30, 61, 62, 100, 30, 122), start=3):
         recorder.record(sighting(number, at=timedelta(seconds=seconds)))
         last = datetime.fromisoformat(incidents.get(ID).last_seen)
         seen.append(int((last - START).total_seconds()))
 
-    assert seen == [0, 0, 60, 60, 60, 121]
+    assert seen == [2, 2, 62, 62, 62, 122]
 
 
 def test_exactly_one_of_two_sightings_at_once_is_the_first(

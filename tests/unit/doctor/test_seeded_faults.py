@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -13,6 +14,7 @@ import pytest
 from functions.core.apps.app import App
 from functions.core.forge.deploy_key import DeployKey
 from functions.core.workflow.switch import Switch
+from infra.cli.doctor import all_parts_run
 from infra.doctor import app as of_app
 from infra.doctor import forge as of_forge
 from infra.doctor import stack as of_stack
@@ -21,7 +23,7 @@ from infra.doctor.checks import Fault, examine
 from infra.doctor.forge import ForgeSeen, look
 from infra.names import DEFAULT
 from infra.subscription import FILTER_PATTERN, selection_criteria
-from tests.ssh import SshServer, new_key
+from tests.fakes.ssh import SshServer, new_key
 from tests.unit.cli.test_pasted import problem
 from tests.unit.conftest import Hosted
 
@@ -297,3 +299,13 @@ def test_the_switch_reads_back_who_threw_it_and_anything_by_hand_stops(aws: None
     assert "by hand" in switch.stopped()
     assert switch.start()
     assert switch.stopped() == ""
+
+
+@pytest.mark.parametrize(
+    ("dead", "detail"), [((), ""), (("model",), "down: model"), (("model", "aws"), "model and aws")]
+)
+def test_of_the_embedded_run_what_is_down_is_named(dead: tuple[str, ...], detail: str) -> None:
+    run: Any = SimpleNamespace(dead=dead)
+    fault = all_parts_run(run)
+    assert (fault.mend if fault else "") == ("selfheal up" if detail else "")
+    assert detail in (fault.detail if fault else "")

@@ -30,11 +30,14 @@ from functions.core.workflow.errors import (
 )
 from functions.fetch_source.handler import handler
 from functions.fetch_source.source import Source, fetch_source
-from infra.local.forge import Outage
+from tests.fakes.forge import Outage
 from tests.fakes.web import answered_by
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
+
+    from tests.fakes.emulated import LambdaContext
+    from tests.unit.conftest import Hosted
 
 TOKEN = "forge-token"
 
@@ -49,7 +52,7 @@ def private_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     assert list(own.iterdir()) == []
 
 
-def fetch(hosted: Any, logged: str = "", **changes: Any) -> Source:
+def fetch(hosted: Hosted, logged: str = "", **changes: Any) -> Source:
     app = replace(hosted.app, **changes)
     return fetch_source(app, Remote.of(app, hosted.token), connect(app, hosted.token), logged=logged)
 
@@ -58,7 +61,7 @@ def paths(source: Source) -> list[str]:
     return [member.path for member in read(source.archive)]
 
 
-def test_branch_head_when_no_deployed_revision_is_known(hosted: Any) -> None:
+def test_branch_head_when_no_deployed_revision_is_known(hosted: Hosted) -> None:
     source = fetch(hosted)
     assert (source.sha, source.revision_from) == (hosted.base_sha, "branch")
     assert source.reason == "head of main; the app's entry names no revision; the log names none"
@@ -66,7 +69,7 @@ def test_branch_head_when_no_deployed_revision_is_known(hosted: Any) -> None:
     assert (source.files, source.submodules) == (2, ())
 
 
-def test_deployed_commit_even_when_the_branch_has_moved_on(hosted: Any) -> None:
+def test_deployed_commit_even_when_the_branch_has_moved_on(hosted: Hosted) -> None:
     hosted.branch("main")
     source = fetch(hosted, revision=hosted.base_sha)
     assert (source.sha, source.revision_from) == (hosted.base_sha, "deployed")
@@ -74,7 +77,7 @@ def test_deployed_commit_even_when_the_branch_has_moved_on(hosted: Any) -> None:
     assert "new.txt" in paths(fetch(hosted))
 
 
-def test_deployed_tag(hosted: Any) -> None:
+def test_deployed_tag(hosted: Hosted) -> None:
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
     hosted.git(*identity, "tag", "-a", "v1.2", "-m", "release", hosted.base_sha)
     hosted.branch("main")
@@ -93,7 +96,7 @@ def test_deployed_tag(hosted: Any) -> None:
     ],
 )
 def test_a_revision_that_cannot_be_had_is_said_and_the_branch_is_read(
-    hosted: Any, revision: str, said: str
+    hosted: Hosted, revision: str, said: str
 ) -> None:
     source = fetch(hosted, revision=revision)
     assert (source.sha, source.revision_from) == (hosted.base_sha, "branch")
@@ -125,7 +128,7 @@ LOGGED = {
 
 
 @pytest.mark.parametrize("case", LOGGED)
-def test_what_a_log_names_counts_when_the_apps_own_branch_has_it(hosted: Any, case: str) -> None:
+def test_what_a_log_names_counts_when_the_apps_own_branch_has_it(hosted: Hosted, case: str) -> None:
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
     hosted.git(*identity, "tag", "-a", "v1.2", "-m", "release", hosted.base_sha)
     commits = {"base": hosted.base_sha, "loose": hosted.branch("gone", "gone.txt")}
@@ -145,7 +148,7 @@ def test_what_a_log_names_counts_when_the_apps_own_branch_has_it(hosted: Any, ca
     assert said in source.reason
 
 
-def test_what_only_the_log_names_must_be_on_the_branch_or_an_allowed_tag(hosted: Any) -> None:
+def test_what_only_the_log_names_must_be_on_the_branch_or_an_allowed_tag(hosted: Hosted) -> None:
     colleague = hosted.branch("colleague", "theirs.txt")
     hosted.git("tag", "v2.0", colleague)
     source = fetch(hosted, colleague)
@@ -157,7 +160,7 @@ def test_what_only_the_log_names_must_be_on_the_branch_or_an_allowed_tag(hosted:
         assert fetch(hosted, named, log_tags=("v*",)).sha == colleague
 
 
-def test_a_release_branch_is_read_and_the_patch_goes_on_the_apps_own(hosted: Any) -> None:
+def test_a_release_branch_is_read_and_the_patch_goes_on_the_apps_own(hosted: Hosted) -> None:
     release = hosted.branch("release", "theirs.txt")
     source = fetch(hosted, revision=release)
     assert (source.sha, source.head.sha) == (release, hosted.base_sha)
@@ -166,11 +169,11 @@ def test_a_release_branch_is_read_and_the_patch_goes_on_the_apps_own(hosted: Any
     assert source.head.unknown == f"{release} is not among the last 200 commits of main"
 
 
-def test_a_head_that_is_what_is_deployed_is_kept_once(hosted: Any) -> None:
+def test_a_head_that_is_what_is_deployed_is_kept_once(hosted: Hosted) -> None:
     assert fetch(hosted, revision=hosted.base_sha).head == Head(hosted.base_sha)
 
 
-def test_how_the_head_came_there_from_what_is_deployed_is_known(hosted: Any) -> None:
+def test_how_the_head_came_there_from_what_is_deployed_is_known(hosted: Hosted) -> None:
     first = hosted.branch("main", "first.txt")
     second = hosted.branch("main", "second.txt", on=first)
     head = fetch(hosted, revision=hosted.base_sha).head
@@ -185,7 +188,7 @@ def test_how_the_head_came_there_from_what_is_deployed_is_known(hosted: Any) -> 
     assert head.history[0].said.endswith(": change")
 
 
-def test_the_apps_entry_goes_before_the_log(hosted: Any) -> None:
+def test_the_apps_entry_goes_before_the_log(hosted: Hosted) -> None:
     hosted.branch("main")
     source = fetch(hosted, logged="main", revision=hosted.base_sha)
     assert source.reason == f"the app's entry names {hosted.base_sha}"
@@ -205,7 +208,7 @@ def test_the_apps_entry_goes_before_the_log(hosted: Any) -> None:
     ],
 )
 def test_failures_of_the_forge_have_their_own_names(
-    hosted: Any, changes: dict[str, str], outage: Outage | None, error: type[Exception], said: str
+    hosted: Hosted, changes: dict[str, str], outage: Outage | None, error: type[Exception], said: str
 ) -> None:
     changes = {key: value.format(forge=hosted.forge.url) for key, value in changes.items()}
     hosted.forge.outage = outage
@@ -215,19 +218,19 @@ def test_failures_of_the_forge_have_their_own_names(
 
 
 @pytest.mark.parametrize("token", ["wrong-token", ""])
-def test_wrong_or_missing_credentials_are_refused_without_a_prompt(hosted: Any, token: str) -> None:
+def test_wrong_or_missing_credentials_are_refused_without_a_prompt(hosted: Hosted, token: str) -> None:
     with pytest.raises(ForgeAccessDenied, match="/self-heal/credentials/orders") as raised:
         fetch_source(hosted.app, Remote.of(hosted.app, token), connect(hosted.app, token))
     assert not token or token not in str(raised.value)
 
 
-def test_a_forge_that_is_down(hosted: Any) -> None:
+def test_a_forge_that_is_down(hosted: Hosted) -> None:
     hosted.forge.stop()
     with pytest.raises(ForgeUnavailable, match=r"Failed to connect|Connection refused"):
         fetch(hosted)
 
 
-def test_too_many_files_or_bytes_is_its_own_outcome(hosted: Any) -> None:
+def test_too_many_files_or_bytes_is_its_own_outcome(hosted: Hosted) -> None:
     remote, forge = Remote.of(hosted.app, hosted.token), connect(hosted.app, hosted.token)
     with pytest.raises(SourceTooLarge, match="2 files"):
         fetch_source(hosted.app, remote, forge, ArchiveLimits(members=1))
@@ -238,7 +241,7 @@ def test_too_many_files_or_bytes_is_its_own_outcome(hosted: Any) -> None:
 
 
 def test_the_token_is_in_no_argument_no_url_and_no_file(
-    hosted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hosted: Hosted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a git that writes down its arguments and the files of its repository before it does its work
     real = subprocess.run(["which", "git"], check=True, capture_output=True, text=True).stdout.strip()
@@ -263,7 +266,7 @@ def test_the_token_is_in_no_argument_no_url_and_no_file(
 
 
 def test_the_hosts_git_configuration_hooks_and_filters_have_no_say(
-    hosted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hosted: Hosted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marker = tmp_path / "ran"
     home = tmp_path / "home"
@@ -289,7 +292,10 @@ def test_the_hosts_git_configuration_hooks_and_filters_have_no_say(
 
 
 def commit(
-    hosted: Any, files: dict[str, bytes], links: dict[str, str] | None = None, modules: tuple[str, ...] = ()
+    hosted: Hosted,
+    files: dict[str, bytes],
+    links: dict[str, str] | None = None,
+    modules: tuple[str, ...] = (),
 ) -> str:
     """A commit on main with exactly these files, links and submodules."""
     entries = [("100755" if name.endswith(".sh") else "100644", name, data) for name, data in files.items()]
@@ -315,7 +321,7 @@ def commit(
     return sha
 
 
-def test_the_tree_arrives_as_it_is_in_the_commit(hosted: Any) -> None:
+def test_the_tree_arrives_as_it_is_in_the_commit(hosted: Hosted) -> None:
     commit(
         hosted,
         {
@@ -362,13 +368,13 @@ def elsewhere(httpserver: HTTPServer) -> Iterator[Elsewhere]:
     state.release.set()
 
 
-def test_a_forge_that_hangs_is_given_up(hosted: Any, elsewhere: Elsewhere) -> None:
+def test_a_forge_that_hangs_is_given_up(hosted: Hosted, elsewhere: Elsewhere) -> None:
     app = replace(hosted.app, repository=f"{elsewhere.url}/shop/orders.git")
     with pytest.raises(ForgeUnavailable, match="took over 1 s"):
         fetch_source(app, replace(Remote.of(app, TOKEN), seconds=1), connect(app, TOKEN))
 
 
-def test_a_redirect_is_not_followed_so_the_token_stays_here(hosted: Any, elsewhere: Elsewhere) -> None:
+def test_a_redirect_is_not_followed_so_the_token_stays_here(hosted: Hosted, elsewhere: Elsewhere) -> None:
     elsewhere.location = hosted.forge.url + "/shop/orders.git/info/refs?service=git-upload-pack"
     app = replace(hosted.app, repository=f"{elsewhere.url}/shop/orders.git")
     with pytest.raises(RepositoryNotFound, match="moved"):
@@ -376,7 +382,7 @@ def test_a_redirect_is_not_followed_so_the_token_stays_here(hosted: Any, elsewhe
     assert len(elsewhere.seen) == 1
 
 
-def test_other_protocols_than_http_are_refused(hosted: Any, tmp_path: Path) -> None:
+def test_other_protocols_than_http_are_refused(hosted: Hosted, tmp_path: Path) -> None:
     remote = Remote(url=f"file://{hosted.bare}")
     with pytest.raises(ForgeUnavailable, match="not allowed"):
         fetch_source(hosted.app, remote, connect(hosted.app, TOKEN))
@@ -384,7 +390,7 @@ def test_other_protocols_than_http_are_refused(hosted: Any, tmp_path: Path) -> N
 
 @pytest.fixture
 def state(
-    hosted: Any, incidents_table: Table, monkeypatch: pytest.MonkeyPatch, request: Any
+    hosted: Hosted, incidents_table: Table, monkeypatch: pytest.MonkeyPatch, request: Any
 ) -> dict[str, Any]:
     """Bucket, table and registry as deployed, and the state in which FetchSource is entered."""
     registry = f"/{request.function.__name__}/apps"
@@ -404,7 +410,9 @@ def state(
     return {"incident_id": "orders-f", "app": "orders", "heal_id": "h1", "attempt": 0}
 
 
-def test_step_keeps_the_commit_it_began_with(hosted: Any, state: dict[str, Any], lambda_context: Any) -> None:
+def test_step_keeps_the_commit_it_began_with(
+    hosted: Hosted, state: dict[str, Any], lambda_context: LambdaContext
+) -> None:
     first = handler(state, lambda_context)
     key, _, _ = first["key"].partition("@sha256:")
     assert (key, first["base_sha"], first["revision_from"]) == (
@@ -427,7 +435,7 @@ def test_step_keeps_the_commit_it_began_with(hosted: Any, state: dict[str, Any],
 
 
 def test_step_that_failed_leaves_nothing_that_looks_done(
-    hosted: Any, state: dict[str, Any], lambda_context: Any
+    hosted: Hosted, state: dict[str, Any], lambda_context: LambdaContext
 ) -> None:
     hosted.forge.outage = Outage(503)
     with pytest.raises(ForgeUnavailable):

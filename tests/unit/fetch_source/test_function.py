@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -19,6 +19,9 @@ from functions.core.forge.connect import connect
 from functions.core.forge.git_remote import Remote
 from functions.core.incidents.incident import Incident, Status
 from functions.fetch_source.source import Source, fetch_source
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Hosted
 
 SECRET = "hunter2-hunter2"
 IDENTITY = ("-c", "user.name=t", "-c", "user.email=t@example.com")
@@ -61,7 +64,7 @@ def deploy(aws: None) -> Deploy:
 
 
 @pytest.fixture
-def fetch(hosted: Any, aws: None) -> Fetch:
+def fetch(hosted: Hosted, aws: None) -> Fetch:
     """Fetches as the step does; `main` has moved on from the commit that is tagged v1.2."""
     hosted.git(*IDENTITY, "tag", "-a", "v1.2", "-m", "release", hosted.base_sha)
     hosted.branch("main")
@@ -113,7 +116,7 @@ NAMED: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize("case", NAMED)
-def test_what_the_function_names_is_read(hosted: Any, deploy: Deploy, fetch: Fetch, case: str) -> None:
+def test_what_the_function_names_is_read(hosted: Hosted, deploy: Deploy, fetch: Fetch, case: str) -> None:
     commits = {"base": hosted.base_sha, "head": hosted.git("rev-parse", "main")}
     tags, variables, said = NAMED[case]
     deploy(*({k: v.format(**commits) for k, v in values.items()} for values in (tags, variables)))
@@ -128,7 +131,7 @@ def test_what_the_function_names_is_read(hosted: Any, deploy: Deploy, fetch: Fet
     [SECRET, "0" * 64, "", "main", "--upload-pack=touch /tmp/x", "refs/heads/main", "abc", "x" * 4000, "a b"],
 )
 def test_a_value_that_is_no_revision_is_named_and_never_told(
-    hosted: Any, deploy: Deploy, fetch: Fetch, value: str
+    hosted: Hosted, deploy: Deploy, fetch: Fetch, value: str
 ) -> None:
     deploy({}, {"GIT_SHA": value})
     source = fetch(logged="1.2")
@@ -138,7 +141,9 @@ def test_a_value_that_is_no_revision_is_named_and_never_told(
     assert not value or value not in source.reason.replace("the log names 1.2", "")
 
 
-def test_the_apps_entry_goes_first_and_then_the_function_is_not_even_asked(hosted: Any, fetch: Fetch) -> None:
+def test_the_apps_entry_goes_first_and_then_the_function_is_not_even_asked(
+    hosted: Hosted, fetch: Fetch
+) -> None:
     client = boto3.client("lambda")
     with Stubber(client):  # any call would raise
         source = fetch(client=client, revision=hosted.base_sha)
@@ -153,13 +158,13 @@ OTHER = {
 
 
 @pytest.mark.parametrize("group", OTHER)
-def test_where_there_is_no_function_the_log_is_asked(hosted: Any, fetch: Fetch, group: str) -> None:
+def test_where_there_is_no_function_the_log_is_asked(hosted: Hosted, fetch: Fetch, group: str) -> None:
     source = fetch(replace(INCIDENT, log_group=group), logged="v1.2")
     assert source.sha == hosted.base_sha
     assert OTHER[group] in source.reason
 
 
-def test_what_may_not_be_looked_at_is_said(hosted: Any, fetch: Fetch) -> None:
+def test_what_may_not_be_looked_at_is_said(hosted: Hosted, fetch: Fetch) -> None:
     client = boto3.client("lambda")
     with Stubber(client) as stub:
         stub.add_response("list_tags", {"Tags": dict([READABLE])})
@@ -179,7 +184,7 @@ def test_what_may_not_be_looked_at_is_said(hosted: Any, fetch: Fetch) -> None:
     ],
 )
 def test_an_environment_is_read_only_if_the_app_asks_and_the_function_is_tagged(
-    hosted: Any, deploy: Deploy, fetch: Fetch, tags: dict[str, str], asked: bool, said: str
+    hosted: Hosted, deploy: Deploy, fetch: Fetch, tags: dict[str, str], asked: bool, said: str
 ) -> None:
     deploy(tags, {"GIT_SHA": hosted.base_sha})
     source = fetch(environment=asked)
@@ -203,7 +208,7 @@ def test_a_failure_that_passes_is_not_taken_for_an_answer(fetch: Fetch) -> None:
     ],
 )
 def test_the_variables_are_those_of_the_version_that_wrote_the_log(
-    hosted: Any, fetch: Fetch, stream: str, version: str
+    hosted: Hosted, fetch: Fetch, stream: str, version: str
 ) -> None:
     arn = "arn:aws:lambda:us-east-1:123456789012:function:orders"
     client = boto3.client("lambda")

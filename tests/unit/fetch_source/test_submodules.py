@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,12 +16,15 @@ from functions.core.source.submodules import same_forge
 from functions.core.workflow.errors import SourceTooLarge
 from functions.fetch_source.source import Source, fetch_source
 
+if TYPE_CHECKING:
+    from tests.unit.conftest import Hosted
+
 OWN = "https://git.example.com/shop/orders.git"
 Fetch = Callable[..., Source]
 
 
 @pytest.fixture
-def fetch(hosted: Any, tmp_path: Path) -> Fetch:
+def fetch(hosted: Hosted, tmp_path: Path) -> Fetch:
     """Fetches `shop/orders`, whose `lib` is commit `lib_sha` of what `address` leads to."""
     source = tmp_path / "lib"
     source.mkdir()

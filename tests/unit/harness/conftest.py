@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from functions.harness import interpreters
-from tests.pythons import loaded_by_path
+from tests.fakes.pythons import loaded_by_path
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -30,6 +30,9 @@ from functions.harness.interpreters import RELEASES, VERSIONS
 from functions.install_dependencies import handler as edge
 from functions.install_dependencies.install import installer_environment
 from functions.install_dependencies.step import install_for
+
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
 
 Index = tuple[Path, dict[str, str]]
 MakeWheel = Callable[..., Path]
@@ -55,6 +58,15 @@ def fetched(artifacts: Artifacts) -> Callable[..., str]:
     return put
 
 
+def files(artifacts: Artifacts, done: DependenciesState) -> dict[str, str]:
+    """What was installed, by path."""
+    return {
+        one.path: one.data.decode()
+        for one in archive.read(artifacts.get(done.key))
+        if one.path.endswith(".py")
+    }
+
+
 def test_a_repository_that_asks_for_nothing_costs_one_read(
     artifacts: Artifacts, fetched: Callable[..., str]
 ) -> None:
@@ -63,7 +75,7 @@ def test_a_repository_that_asks_for_nothing_costs_one_read(
 
 
 def test_wheels_and_what_they_need_are_installed_once(
-    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel, tmp_path: Path
+    artifacts: Artifacts, fetched: Callable[..., str], index: Index, make_wheel: MakeWheel
 ) -> None:
     make_wheel("first", "1.0", requires="second>=2")
     make_wheel("second", "2.1")
@@ -72,10 +84,7 @@ def test_wheels_and_what_they_need_are_installed_once(
     done = install_for(artifacts, source, HERE, index[1])
 
     assert (done.packages, done.reason) == (2, "")
-    target = tmp_path / "unpacked"
-    target.mkdir()
-    archive.unpack(artifacts.get(done.key), target)
-    assert (target / "second.py").read_text() == "VERSION = '2.1'\n"
+    assert files(artifacts, done)["second.py"] == "VERSION = '2.1'\n"
     assert done.key == archive_key(hashlib.sha256(artifacts.get(done.key)).hexdigest())
     without_index = {**index[1], "UV_DEFAULT_INDEX": "http://127.0.0.1:9/"}
     assert install_for(artifacts, source, HERE, without_index) == done, "kept from the first time"
@@ -163,7 +172,6 @@ def test_wheels_are_chosen_for_the_apps_own_python_and_the_runners_platform(
     fetched: Callable[..., str],
     index: Index,
     make_wheel: MakeWheel,
-    tmp_path: Path,
     version: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -181,10 +189,7 @@ def test_wheels_are_chosen_for_the_apps_own_python_and_the_runners_platform(
     done = install_for(artifacts, source, Python(version, "the app's entry names it"), index[1])
 
     assert (done.packages, done.reason) == (3, "")
-    target = tmp_path / "unpacked"
-    target.mkdir()
-    archive.unpack(artifacts.get(done.key), target)
-    assert (target / "fast.py").read_text() == f"BUILT = {version!r}"
+    assert files(artifacts, done)["fast.py"] == f"BUILT = {version!r}"
 
 
 def test_what_was_installed_for_one_python_is_not_taken_for_another(
@@ -205,7 +210,6 @@ def test_wheels_are_those_of_another_machine_where_patches_run_on_one(
     fetched: Callable[..., str],
     index: Index,
     make_wheel: MakeWheel,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
@@ -216,10 +220,7 @@ def test_wheels_are_those_of_another_machine_where_patches_run_on_one(
 
     for machine, built in (("", "x86_64"), ("aarch64", "aarch64")):
         done = install_for(artifacts, source, Python("3.12", ""), index[1], machine)
-        target = tmp_path / built
-        target.mkdir()
-        archive.unpack(artifacts.get(done.key), target)
-        assert (target / "fast.py").read_text() == f"BUILT = {built!r}"
+        assert files(artifacts, done)["fast.py"] == f"BUILT = {built!r}"
 
 
 def test_for_a_python_that_no_runner_has_nothing_is_installed_and_what_to_do_is_said(
@@ -397,14 +398,14 @@ def state(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
 
 def test_the_handler_answers_with_its_part_of_the_state(
-    fetched: Callable[..., str], state: Callable[..., dict[str, Any]], lambda_context: Any
+    fetched: Callable[..., str], state: Callable[..., dict[str, Any]], lambda_context: LambdaContext
 ) -> None:
     event = state(fetched(main="x = 1\n"))
     assert edge.handler(event, lambda_context) == {"key": "", "reason": "", "packages": 0, "lost": []}
 
 
 def test_nothing_is_installed_for_tests_that_run_elsewhere_and_it_is_said(
-    state: Callable[..., dict[str, Any]], lambda_context: Any
+    state: Callable[..., dict[str, Any]], lambda_context: LambdaContext
 ) -> None:
     event = state("not even read", codebuild_project="self-heal-a")
     answer = edge.handler(event, lambda_context)

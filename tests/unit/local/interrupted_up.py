@@ -10,10 +10,10 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 from infra.local import run
+from infra.local.emulator import Emulator
 from infra.local.processes import Started
 
 TABLE = "incidents"
@@ -44,14 +44,13 @@ def main() -> None:
         stopped(of)
         reached("one ended")
 
-    def deploy(_template: object, _name: str, aws: Any) -> dict[str, str]:
+    def deploy(_template: object, _name: str, aws: Emulator) -> dict[str, str]:
         tables = aws.session().client("dynamodb")
         if TABLE not in tables.list_tables()["TableNames"]:
-            key = {"AttributeName": "incident_id"}
             tables.create_table(
                 TableName=TABLE,
-                KeySchema=[key | {"KeyType": "HASH"}],
-                AttributeDefinitions=[key | {"AttributeType": "S"}],
+                KeySchema=[{"AttributeName": "incident_id", "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": "incident_id", "AttributeType": "S"}],
                 BillingMode="PAY_PER_REQUEST",
             )
         return {"IncidentsTable": TABLE, "TopicArn": "", "PersonalTopicArn": ""}

@@ -6,19 +6,22 @@ import io
 import re
 import subprocess
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import boto3
 import pytest
 
 from infra.errors import UserError
 from infra.local import own
+from infra.registration import write_entry
 from infra.target import Target
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
+
+    from infra.local.run import EmbeddedRun
 
 HANDLER = "billing.handler"
 
@@ -30,6 +33,7 @@ class Run:
     home: str
     at: Target
     forge_url: str = "https://forge.example"
+    deployed: list[str] = field(default_factory=list)
 
     def target(self) -> Target:
         return self.at
@@ -39,6 +43,9 @@ class Run:
         if not logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]:
             logs.create_log_group(logGroupName=name)
 
+    def look_at_pull_requests(self) -> None:
+        self.deployed.append(self.at.registry.app("billing").revision)
+
     def approvers(self) -> tuple[str, ...]:
         return ()
 
@@ -47,7 +54,7 @@ class Run:
 
 
 @pytest.fixture
-def run(incidents_table: Table, tmp_path: Path) -> Any:
+def run(incidents_table: Table, tmp_path: Path) -> EmbeddedRun:
     role = boto3.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     detect = boto3.client("lambda").create_function(
         FunctionName="detect", Role=role, Runtime="python3.12", Handler="x.y", Code={"ZipFile": b"x"}
@@ -61,7 +68,7 @@ def run(incidents_table: Table, tmp_path: Path) -> Any:
     home = tmp_path / "home"
     home.mkdir()
     (home / "forge-token").write_text("s3cret")
-    return Run(str(home), Target(boto3.Session(), outputs, local=True))
+    return cast("EmbeddedRun", Run(str(home), Target(boto3.Session(), outputs, local=True)))
 
 
 @pytest.fixture
@@ -89,7 +96,7 @@ def commit(folder: Path, says: str) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-def merged_on_the_forge(run: Any, tmp_path: Path) -> str:
+def merged_on_the_forge(run: EmbeddedRun, tmp_path: Path) -> str:
     """A fix that was merged there, and is not in the folder."""
     bare, other = Path(run.home) / "forge/me/billing.git", tmp_path / "other"
     git(tmp_path, "clone", "-q", str(bare), str(other))
@@ -98,7 +105,7 @@ def merged_on_the_forge(run: Any, tmp_path: Path) -> str:
     return fix
 
 
-def main_of(run: Any) -> str:
+def main_of(run: EmbeddedRun) -> str:
     return git(Path(run.home) / "forge/me/billing.git", "rev-parse", "main")
 
 
@@ -113,7 +120,7 @@ def deployed() -> str:
 
 
 def test_what_was_merged_there_is_not_overwritten_by_a_commit_that_lacks_it(
-    run: Any, mine: Path, tmp_path: Path
+    run: EmbeddedRun, mine: Path, tmp_path: Path
 ) -> None:
     own.add(run, mine)
     fix = merged_on_the_forge(run, tmp_path)
@@ -129,7 +136,7 @@ def test_what_was_merged_there_is_not_overwritten_by_a_commit_that_lacks_it(
     assert main_of(run) == two
 
 
-def test_what_takes_it_in_is_added_again(run: Any, mine: Path, tmp_path: Path) -> None:
+def test_what_takes_it_in_is_added_again(run: EmbeddedRun, mine: Path, tmp_path: Path) -> None:
     own.add(run, mine)
     fix = merged_on_the_forge(run, tmp_path)
     git(mine, "pull", "--no-rebase", f"{run.home}/forge/me/billing.git", "main")
@@ -145,7 +152,7 @@ def test_what_takes_it_in_is_added_again(run: Any, mine: Path, tmp_path: Path) -
     ],
 )
 def test_nothing_is_pushed_for_a_handler_that_does_not_exist(
-    handler: str, problem: str, run: Any, mine: Path
+    handler: str, problem: str, run: EmbeddedRun, mine: Path
 ) -> None:
     own.add(run, mine)
     before = main_of(run)
@@ -156,7 +163,14 @@ def test_nothing_is_pushed_for_a_handler_that_does_not_exist(
     assert main_of(run) == before
 
 
-def test_what_was_merged_is_deployed_and_said_to_be(run: Any, mine: Path, tmp_path: Path) -> None:
+def test_what_was_configured_meanwhile_stays_when_it_is_added_again(run: EmbeddedRun, mine: Path) -> None:
+    first = own.add(run, mine).app
+    write_entry(run.target(), replace(first, max_attempts=2, revision="0" * 40))
+    again = own.add(run, mine).app
+    assert (again.max_attempts, again.revision) == (2, first.revision)
+
+
+def test_what_was_merged_is_deployed_and_said_to_be(run: EmbeddedRun, mine: Path, tmp_path: Path) -> None:
     own.add(run, mine, handler=HANDLER)
     assert deployed() == "SAYS = 'one'"
     fix = merged_on_the_forge(run, tmp_path)
@@ -165,9 +179,10 @@ def test_what_was_merged_is_deployed_and_said_to_be(run: Any, mine: Path, tmp_pa
 
     assert deployed() == "SAYS = 'the fix'"
     assert run.target().registry.app("billing").revision == fix
+    assert cast("Run", run).deployed == [fix], "whether the fix runs is looked at once it does"
 
 
-def test_without_a_function_it_is_only_said_to_be(run: Any, mine: Path, tmp_path: Path) -> None:
+def test_without_a_function_it_is_only_said_to_be(run: EmbeddedRun, mine: Path, tmp_path: Path) -> None:
     own.add(run, mine)
     fix = merged_on_the_forge(run, tmp_path)
     assert own.deploy(run, "billing") == fix

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.proposing import Deployed
+from tests.fakes.proposing import Deployed
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

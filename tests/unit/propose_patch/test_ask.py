@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from functions.core.model.adapted import Adapted
-from functions.core.model.budget import Commitment, OverBudget
+from functions.core.model.budget import OverBudget
 from functions.core.model.exchange import Exchange
 from functions.core.model.journal import Journal
 from functions.core.model.limits import ANSWER_TOKENS, THINKING_TOKENS, Window, window_of
@@ -24,6 +21,8 @@ from functions.propose_patch.ask import ModelAnswer, ask, request_for
 from functions.propose_patch.prompt import Prompt
 from functions.propose_patch.repository import SourceTree
 from functions.propose_patch.retrieval import MOST_TURNS, RetrievalTools
+from tests.fakes.purse import Purse
+from tests.fakes.script import Script
 
 CLAUDE = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 THINKER = "eu.anthropic.claude-sonnet-5-5"
@@ -56,37 +55,6 @@ def response(*content: dict[str, Any], stop: str = "tool_use") -> dict[str, Any]
         "stopReason": stop,
         "usage": {"inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100},
     }
-
-
-class Script:
-    """A model that answers what it was told to, in order, and remembers what it was asked."""
-
-    def __init__(self, *answers: dict[str, Any]) -> None:
-        self._answers = list(answers)
-        self.requests: list[dict[str, Any]] = []
-
-    def count(self, request: dict[str, Any]) -> None:
-        """It counts nothing beforehand."""
-
-    def converse(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.requests.append(copy.deepcopy(request))
-        return self._answers.pop(0)
-
-
-class Purse:
-    """A budget that pays for a number of calls and writes down the worst case and the cost of each."""
-
-    def __init__(self, calls: int = 9) -> None:
-        self._calls = calls
-        self.paid: list[tuple[float, float]] = []
-
-    @contextmanager
-    def commit(self, worst_usd: float) -> Iterator[Commitment]:
-        if len(self.paid) == self._calls:
-            raise OverBudget("used up")
-        commitment = Commitment(0.0)
-        yield commitment
-        self.paid.append((worst_usd, commitment.cost_usd))
 
 
 @dataclass

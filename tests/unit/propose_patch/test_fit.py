@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from functions.core.incidents.incident import Frame, Incident, Status
 from functions.core.model.adapted import Adapted
-from functions.core.model.budget import Commitment
 from functions.core.model.journal import Journal
 from functions.core.model.limits import Window, window_of
 from functions.core.model.requests import request_tokens
@@ -20,6 +17,7 @@ from functions.propose_patch.ask import request_for
 from functions.propose_patch.fit import PromptParts, ask_fitting, fit
 from functions.propose_patch.prompt import EarlierAttempt, Prompt
 from functions.propose_patch.repository import SourceTree
+from tests.fakes.purse import Purse
 
 MODEL = "some-model"
 
@@ -91,12 +89,6 @@ class Reader:
         content = [] if size > self.reads else [ABSTAINS]
         usage = {"inputTokens": 1000, "outputTokens": 10}
         return {"output": {"message": {"content": content}}, "stopReason": stop, "usage": usage}
-
-
-class Purse:
-    @contextmanager
-    def commit(self, worst_usd: float) -> Iterator[Commitment]:
-        yield Commitment(0.0)
 
 
 def asked(model: Reader, window: Window, **changes: Any) -> Journal:

@@ -18,9 +18,9 @@ from functions.core.workflow.errors import (
     SelfHealError,
 )
 from functions.propose_patch.handler import handler
-from tests.bedrock_double import CUT_OFF, MODELS, BedrockDouble, Refused
-from tests.emulated import LambdaContext
-from tests.proposing import STATE, Deployed
+from tests.fakes.bedrock import CUT_OFF, MODELS, BedrockDouble, Refused
+from tests.fakes.emulated import LambdaContext
+from tests.fakes.proposing import STATE, Deployed
 
 FALLBACK = "us.amazon.nova-pro-v1:0"
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123"
@@ -57,7 +57,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def test_every_id_ends_answered_or_failed_over(
     deployed: Deployed,
     bedrock: BedrockDouble,
-    lambda_context: Any,
+    lambda_context: LambdaContext,
     name: str,
     settings: dict[str, Any],
     known: bool,
@@ -77,7 +77,7 @@ def test_every_id_ends_answered_or_failed_over(
 
 @pytest.mark.parametrize("kind", OF_AN_ACCOUNT)
 def test_whatever_of_an_account_answers_is_asked_by_its_arn(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any, kind: str
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext, kind: str
 ) -> None:
     arn = f"arn:aws:bedrock:us-east-1:123456789012:{kind}/abcdefghijkl"
     bedrock.profiles[arn] = "us.mistral.pixtral-large-2502-v1:0"
@@ -94,7 +94,7 @@ def test_there_are_enough_models_of_each_maker() -> None:
 
 
 def test_what_a_model_refused_is_remembered_for_the_heal_and_said(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext
 ) -> None:
     deployed.register(model="us.anthropic.claude-sonnet-5-5", temperature=0.0)
     first = handler(STATE, lambda_context)
@@ -119,7 +119,7 @@ def test_what_a_model_refused_is_remembered_for_the_heal_and_said(
 def test_a_model_that_cannot_be_had_is_named_with_what_to_set(
     deployed: Deployed,
     bedrock: BedrockDouble,
-    lambda_context: Any,
+    lambda_context: LambdaContext,
     model: str,
     error: type[SelfHealError],
     names: str,
@@ -134,7 +134,7 @@ def test_a_model_that_cannot_be_had_is_named_with_what_to_set(
 
 
 def test_access_and_the_use_case_form_are_told_apart(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext
 ) -> None:
     deployed.register(model="us.anthropic.claude-opus-5")
     bedrock.without_form = True
@@ -146,7 +146,7 @@ def test_access_and_the_use_case_form_are_told_apart(
 
 
 def test_a_region_without_a_default_model_says_what_to_set(
-    deployed: Deployed, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+    deployed: Deployed, lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed.register(model_region="sa-east-1")
     with pytest.raises(ModelNotFound, match=r"sa-east-1 has no default model .* set the app's 'model'"):
@@ -154,7 +154,7 @@ def test_a_region_without_a_default_model_says_what_to_set(
 
 
 def test_every_call_carries_app_and_incident(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext
 ) -> None:
     handler(STATE, lambda_context)
     marks = [request["requestMetadata"] for _, request in bedrock.requests]
@@ -162,7 +162,7 @@ def test_every_call_carries_app_and_incident(
 
 
 def test_the_apps_guardrail_is_asked_for_with_every_call(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext
 ) -> None:
     deployed.register(model=FALLBACK, guardrail="gr-1:3")
     assert handler(STATE, lambda_context)["outcome"] == "proposed"
@@ -171,7 +171,7 @@ def test_the_apps_guardrail_is_asked_for_with_every_call(
 
 
 def test_what_is_sent_is_as_long_as_the_provider_counts(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext
 ) -> None:
     """Estimates are on the high side: by the count, source stays that would be left out."""
     counts = next(name for name, rules in MODELS.items() if rules.counts and rules.answers)
@@ -182,7 +182,7 @@ def test_what_is_sent_is_as_long_as_the_provider_counts(
 
 
 def test_reasoning_that_is_bytes_is_written_and_goes_back_as_it_came_after_a_redrive(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     converse, failures = bedrock.converse, iter([False, True])
 
@@ -210,7 +210,7 @@ def limits(bedrock: BedrockDouble) -> list[tuple[str, int]]:
 
 
 def test_thinking_that_takes_all_the_room_is_given_double_room_once(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext
 ) -> None:
     thinker = "us.anthropic.claude-opus-5-5"
     deployed.register(model=thinker, effort="xhigh")
@@ -224,7 +224,7 @@ def test_thinking_that_takes_all_the_room_is_given_double_room_once(
     ids=["known by the first refusal", "known by the refusal of twice as much"],
 )
 def test_the_same_room_is_not_paid_for_twice(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any, behind: str, rooms: list[int]
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext, behind: str, rooms: list[int]
 ) -> None:
     """Behind a profile that says nothing there may be a model that writes no more than it did."""
     bedrock.profiles[PROFILE] = behind
@@ -236,7 +236,7 @@ def test_the_same_room_is_not_paid_for_twice(
 
 
 def test_where_an_answer_does_not_fit_the_next_model_is_asked(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext
 ) -> None:
     deployed.register(model=FALLBACK, fallback_models=["us.anthropic.claude-opus-5-5"])
     bedrock.script([CUT_OFF])

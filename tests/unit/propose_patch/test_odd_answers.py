@@ -18,26 +18,16 @@ from functions.propose_patch.ask import ModelAnswer, ask, request_for
 from functions.propose_patch.prompt import Prompt
 from functions.propose_patch.repository import SourceTree
 from functions.propose_patch.retrieval import RetrievalTools
+from tests.fakes.script import Script
 
 MODEL = "us.anthropic.claude-sonnet-5-5"
 REQUEST = request_for(MODEL, Prompt("", ()))
 
 
-class Says:
-    def __init__(self, response: dict[str, Any]) -> None:
-        self._response = response
-
-    def converse(self, request: dict[str, Any]) -> dict[str, Any]:
-        return self._response
-
-    def count(self, request: dict[str, Any]) -> int | None:
-        return None
-
-
 def answer(response: dict[str, Any]) -> ModelAnswer:
     talk = Journal().open(MODEL, lambda: REQUEST)
     window = window_of(MODEL, 0, 0)
-    exchange = Exchange(Adapted(Says(response)), Budgets(), talk, window)
+    exchange = Exchange(Adapted(Script(*[response] * 9)), Budgets(), talk, window)
     return ask(exchange, REQUEST, window, RetrievalTools(SourceTree([]), "n"))
 
 

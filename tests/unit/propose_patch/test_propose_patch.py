@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -19,8 +19,11 @@ from functions.core.incidents.incident import Frame, Incident
 from functions.core.workflow.artifacts import Artifacts, reference
 from functions.core.workflow.errors import ModelAccessDenied, ModelThrottled
 from functions.propose_patch.handler import handler
+from tests.fakes.proposing import FRAME, SOURCE, STATE, TOKEN, TRACE, Deployed
 from tests.fakes.web import answered_by, as_json
-from tests.proposing import FRAME, SOURCE, STATE, TOKEN, TRACE, Deployed
+
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
 
 EDIT = {"path": "orders/rates.py", "search": "RATES[country]", "replace": "RATES.get(country, 9)"}
 PROPOSAL = {
@@ -91,7 +94,9 @@ def said(request: dict[str, Any]) -> str:
     return "\n".join(block["text"] for block in request["messages"][0]["content"] if "text" in block)
 
 
-def test_a_proposal_is_kept_and_summed_up(deployed: Deployed, model: Model, lambda_context: Any) -> None:
+def test_a_proposal_is_kept_and_summed_up(
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
+) -> None:
     model.proposes()
     assert handler(STATE, lambda_context) == {
         "outcome": "proposed",
@@ -120,7 +125,7 @@ def test_a_proposal_is_kept_and_summed_up(deployed: Deployed, model: Model, lamb
 
 
 def test_what_is_sent_is_what_is_kept_and_holds_no_secret(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     model.answers.append([{"text": f"The token {TOKEN} of jane.doe@example.org leaked."}])
     model.proposes()
@@ -142,7 +147,7 @@ TOO_NEW = {"python": {"version": NEWER, "why": "Pipfile names it"}}
 
 
 def test_the_model_is_told_what_the_app_runs_on(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     model.proposes()
     python = {"version": "3.9", "why": "Pipfile names it"}
@@ -152,7 +157,7 @@ def test_the_model_is_told_what_the_app_runs_on(
 
 
 def test_a_file_in_syntax_that_is_too_new_for_this_system_is_left_to_people_before_a_model_is_asked(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     deployed.fetched({"orders/rates.py": SOURCE + "syntax of the future\n"})
     outcome = handler({**STATE, "source": {**STATE["source"], **TOO_NEW}}, lambda_context)
@@ -162,7 +167,7 @@ def test_a_file_in_syntax_that_is_too_new_for_this_system_is_left_to_people_befo
 
 
 def test_an_answer_that_edits_such_a_file_is_left_to_people_too(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     edits = [{"path": "orders/other.py", "search": "x = 1", "replace": "x = 2"}]
     deployed.fetched({"orders/rates.py": SOURCE, "orders/other.py": "x = 1\nsyntax of the future\n"})
@@ -174,7 +179,7 @@ def test_an_answer_that_edits_such_a_file_is_left_to_people_too(
 
 
 def test_a_file_that_is_broken_for_the_apps_own_python_is_no_reason_to_abstain(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     deployed.fetched({"orders/rates.py": SOURCE + "syntax of no Python\n"})
     model.proposes()
@@ -182,7 +187,7 @@ def test_a_file_that_is_broken_for_the_apps_own_python_is_no_reason_to_abstain(
 
 
 def test_a_retried_or_redriven_step_does_not_ask_again(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     model.proposes()
     first = handler(STATE, lambda_context)
@@ -193,7 +198,9 @@ def test_a_retried_or_redriven_step_does_not_ask_again(
     assert again == item
 
 
-def test_an_abstention_says_why_and_what_next(deployed: Deployed, model: Model, lambda_context: Any) -> None:
+def test_an_abstention_says_why_and_what_next(
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
+) -> None:
     model.abstains()
     outcome = handler(STATE, lambda_context)
     assert (outcome["outcome"], outcome["reason"], outcome["next_action"]) == (
@@ -205,7 +212,7 @@ def test_an_abstention_says_why_and_what_next(deployed: Deployed, model: Model, 
 
 
 def test_an_invalid_answer_becomes_a_finding_for_the_next_attempt(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     model.answers += [[PROSE], [PROSE]]
     outcome = handler(STATE, lambda_context)
@@ -222,7 +229,7 @@ def test_an_invalid_answer_becomes_a_finding_for_the_next_attempt(
 
 
 def test_earlier_proposals_findings_and_the_reviewers_comment_are_shown(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     deployed.put("1/proposal.json", PROPOSAL)
     deployed.put("1/findings.json", {"findings": ["reproduction: still fails after the patch"]})
@@ -247,7 +254,11 @@ def test_earlier_proposals_findings_and_the_reviewers_comment_are_shown(
     [((429, "ThrottlingException"), ModelThrottled), ((403, "AccessDeniedException"), ModelAccessDenied)],
 )
 def test_a_model_that_fails_leaves_nothing_that_looks_done(
-    deployed: Deployed, model: Model, lambda_context: Any, answer: tuple[int, str], error: type[Exception]
+    deployed: Deployed,
+    model: Model,
+    lambda_context: LambdaContext,
+    answer: tuple[int, str],
+    error: type[Exception],
 ) -> None:
     model.answers.append(answer)
     with pytest.raises(error):
@@ -258,7 +269,7 @@ def test_a_model_that_fails_leaves_nothing_that_looks_done(
 
 
 def test_fallbacks_are_asked_in_their_order_while_a_model_refuses_or_fails(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     deployed.register(fallback_models=["us.amazon.nova-pro-v1:0", "us.amazon.nova-lite-v1:0"])
     model.answers += [(403, "AccessDeniedException"), (503, "ServiceUnavailableException")]
@@ -275,7 +286,7 @@ def test_fallbacks_are_asked_in_their_order_while_a_model_refuses_or_fails(
 
 
 def test_a_prompt_that_the_model_cannot_read_is_sent_shorter_and_then_to_a_fallback(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     deployed.register(fallback_models=["us.amazon.nova-pro-v1:0"])
     model.answers += [(400, "ValidationException", "prompt is too long: 9000 tokens > 8192 maximum")] * 2
@@ -287,7 +298,9 @@ def test_a_prompt_that_the_model_cannot_read_is_sent_shorter_and_then_to_a_fallb
     assert deployed.artifact("1/prompt.json")["inference"]["maxTokens"] == 5000
 
 
-def test_an_app_says_what_its_model_reads(deployed: Deployed, model: Model, lambda_context: Any) -> None:
+def test_an_app_says_what_its_model_reads(
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
+) -> None:
     deployed.register(context_window=8_192)
     deployed.incident(sample=TRACE + "noise\n" * 9_000)
     model.counts = 5_000
@@ -299,7 +312,7 @@ def test_an_app_says_what_its_model_reads(deployed: Deployed, model: Model, lamb
 
 
 def test_when_all_fail_the_apps_own_model_says_how(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     deployed.register(fallback_models=["us.amazon.nova-pro-v1:0"])
     model.answers += [(429, "ThrottlingException"), (403, "AccessDeniedException")]
@@ -308,7 +321,7 @@ def test_when_all_fail_the_apps_own_model_says_how(
 
 
 def test_what_the_model_looked_up_is_kept_with_the_answer(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     arguments = {"path": "orders/rates.py", "first": 1, "last": 2}
     model.answers.append([{"toolUse": {"toolUseId": "l1", "name": "read_file", "input": arguments}}])
@@ -320,7 +333,7 @@ def test_what_the_model_looked_up_is_kept_with_the_answer(
 
 
 def test_other_incidents_at_the_same_place_are_told(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     deployed.other("orders-g", "TypeError: unhashable", FRAME, pull_request_url="https://git/pull/7")
     deployed.other("orders-h", "ValueError: elsewhere", Frame("/x/y.py", 1, "f", in_app=True))
@@ -347,7 +360,7 @@ def handed_on(outcome: dict[str, Any]) -> list[str]:
 
 
 def test_incidents_that_joined_are_shown_and_handed_to_the_proof(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     names = [f"orders-j{number}" for number in range(7)]
     join(deployed, *names)
@@ -363,7 +376,7 @@ def test_incidents_that_joined_are_shown_and_handed_to_the_proof(
 
 
 def test_of_very_many_as_many_are_shown_as_one_proof_reproduces_and_the_others_are_told_to_it(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     names = [f"orders-j{number}" for number in range(20)]
     join(deployed, *names)
@@ -376,7 +389,7 @@ def test_of_very_many_as_many_are_shown_as_one_proof_reproduces_and_the_others_a
 
 @pytest.mark.parametrize("before", [(), ("orders-j1",)])
 def test_those_that_join_while_the_model_thinks_are_handed_to_the_proof_too(
-    before: tuple[str, ...], deployed: Deployed, model: Model, lambda_context: Any
+    before: tuple[str, ...], deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     join(deployed, *before)
     model.meanwhile = lambda: join(deployed, "orders-j1", "orders-j2")
@@ -389,7 +402,7 @@ def test_those_that_join_while_the_model_thinks_are_handed_to_the_proof_too(
 
 
 def test_an_app_past_its_budget_is_not_asked_for(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     deployed.register(daily_budget_usd=0.01)
     outcome = handler(STATE, lambda_context)
@@ -400,7 +413,7 @@ def test_an_app_past_its_budget_is_not_asked_for(
 
 
 def test_a_traceback_that_matches_no_file_costs_no_call(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     deployed.fetched({"billing/rates.py": SOURCE})
     outcome = handler(STATE, lambda_context)
@@ -411,7 +424,7 @@ def test_a_traceback_that_matches_no_file_costs_no_call(
 
 
 def test_an_incident_that_another_execution_has_by_now_is_not_written_to(
-    deployed: Deployed, model: Model, lambda_context: Any
+    deployed: Deployed, model: Model, lambda_context: LambdaContext
 ) -> None:
     deployed.incident(execution="h2")
     model.proposes()
@@ -420,7 +433,7 @@ def test_an_incident_that_another_execution_has_by_now_is_not_written_to(
 
 
 def test_logs_hold_neither_source_nor_prompt_nor_answer(
-    deployed: Deployed, model: Model, lambda_context: Any, capfd: pytest.CaptureFixture[str]
+    deployed: Deployed, model: Model, lambda_context: LambdaContext, capfd: pytest.CaptureFixture[str]
 ) -> None:
     model.proposes()
     handler(STATE, lambda_context)
@@ -431,7 +444,7 @@ def test_logs_hold_neither_source_nor_prompt_nor_answer(
 
 
 def test_a_server_of_the_apps_own_is_asked_instead_of_bedrock(
-    deployed: Deployed, httpserver: HTTPServer, lambda_context: Any
+    deployed: Deployed, httpserver: HTTPServer, lambda_context: LambdaContext
 ) -> None:
     function = {"name": "propose_patch", "arguments": json.dumps(PROPOSAL)}
     call = {"id": "c1", "type": "function", "function": function}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 
 from functions.core.workflow.errors import ModelRequestInvalid, ModelUnavailable, SelfHealError
 from functions.propose_patch.handler import handler
-from tests.bedrock_double import NO_TOOL_CALL, PROPOSAL, BedrockDouble, Refused, invalid
-from tests.proposing import STATE, Deployed
+from tests.fakes.bedrock import NO_TOOL_CALL, PROPOSAL, BedrockDouble, Refused, invalid
+from tests.fakes.proposing import STATE, Deployed
+
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
 
 CLAUDE, NOVA = "us.anthropic.claude-sonnet-5-5", "us.amazon.nova-pro-v1:0"
 LLAMA, STRICT = "us.meta.llama3-3-70b-instruct-v1:0", "us.anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -76,7 +79,7 @@ def bedrock(monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer) -> Iterator
     ],
 )
 def test_it_goes_on_to_a_proposal(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any, model: str, said: list[Any]
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext, model: str, said: list[Any]
 ) -> None:
     bedrock.script(said)
     deployed.register(model=model)
@@ -87,7 +90,7 @@ def test_it_goes_on_to_a_proposal(
 
 
 def test_what_was_looked_at_is_not_lost_by_a_turn_that_only_thinks(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext
 ) -> None:
     bedrock.script([[look()], [THOUGHT], [call()]])
     deployed.register(model=CLAUDE)
@@ -100,7 +103,7 @@ def test_what_was_looked_at_is_not_lost_by_a_turn_that_only_thinks(
 
 
 def test_a_thought_that_is_only_signed_goes_back_with_an_empty_text(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext
 ) -> None:
     bedrock.script([[{"reasoningContent": {"reasoningText": {"signature": "abc"}}}, look()], [call()]])
     deployed.register(model=CLAUDE)
@@ -125,7 +128,7 @@ def test_a_thought_that_is_only_signed_goes_back_with_an_empty_text(
     ],
 )
 def test_strict_tools_that_are_refused_are_offered_once_more_without_it(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any, said: str
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext, said: str
 ) -> None:
     bedrock.script([invalid(said), [call()]])
     deployed.register(model=STRICT)
@@ -137,7 +140,7 @@ def test_strict_tools_that_are_refused_are_offered_once_more_without_it(
 
 
 def test_a_thought_that_was_redacted_is_not_sent_back_for_ever(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext
 ) -> None:
     """It is refused, since its signature no longer fits; then the conversation begins anew, once."""
     named = {"reasoningContent": {"reasoningText": {"text": "ask joe@shop.example", "signature": "abc"}}}
@@ -173,7 +176,7 @@ def test_a_thought_that_was_redacted_is_not_sent_back_for_ever(
     ],
 )
 def test_a_refusal_says_what_to_do(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any, said: str, told: str
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext, said: str, told: str
 ) -> None:
     bedrock.script([invalid(said)])
     deployed.register(model=CLAUDE)
@@ -182,7 +185,7 @@ def test_a_refusal_says_what_to_do(
 
 
 def test_a_refusal_in_the_maker_s_own_json_is_read(
-    deployed: Deployed, bedrock: BedrockDouble, lambda_context: Any
+    deployed: Deployed, bedrock: BedrockDouble, lambda_context: LambdaContext
 ) -> None:
     inner = {"type": "permission_error", "message": "This model is not available for this account."}
     bedrock.script([Refused(403, "", {"type": "error", "error": inner})])

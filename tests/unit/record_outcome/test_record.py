@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -13,14 +14,19 @@ from functions.core.approval.approvals import Approval, Verdict
 from functions.core.approval.decisions import Decision, Standing
 from functions.core.incidents.incident import Status
 from functions.core.notify.notifications import Notifications
+from functions.core.notify.outbox import Outbox
 from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.errors import ApprovalMismatch
 from functions.core.workflow.state import HealState
 from functions.record_outcome.handler import handler
 from functions.record_outcome.outcome import determine
 from functions.record_outcome.step import run
-from tests.channel import Channel
+from tests.fakes.channel import Channel
 from tests.fakes.deployments import around
+
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
+    from tests.unit.conftest import Inbox, Scene
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1"
 BASE: dict[str, Any] = {
@@ -127,11 +133,12 @@ Recorded = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @pytest.fixture
-def recorded(scene: Any, inbox: Any, webhooks: Webhooks) -> Recorded:
+def recorded(scene: Scene, inbox: Inbox, webhooks: Webhooks) -> Recorded:
     """What the step answers to a state."""
     topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
     notifications = Notifications(boto3.client("sns"), topic)
-    deployment = around(scene, notifications=notifications, webhooks=webhooks)
+    outbox = Outbox(scene.incidents_table, notifications)
+    deployment = around(scene, notifications=notifications, webhooks=webhooks, outbox=outbox)
     return lambda state: run(HealState.from_json(state), deployment).to_state()
 
 
@@ -144,9 +151,9 @@ def recorded(scene: Any, inbox: Any, webhooks: Webhooks) -> Recorded:
     ],
 )
 def test_the_incident_and_the_team_learn_it(
-    scene: Any,
+    scene: Scene,
     recorded: Recorded,
-    inbox: Callable[[], list[dict[str, Any]]],
+    inbox: Inbox,
     state: dict[str, Any],
     subject: str,
 ) -> None:
@@ -157,6 +164,25 @@ def test_the_incident_and_the_team_learn_it(
     assert message["Subject"] == subject
     assert incident.pull_request_url == result.get("pull_request_url", "")
     assert (incident.pull_request_url or incident.reason) in message["Message"]
+
+
+@pytest.mark.parametrize(
+    ("state", "waits"),
+    [(ABSTAINED, True), (REJECTED, False), (HEALED, False), (ABSTAINED | {"app": "gone"}, False)],
+    ids=["abstained", "a person's decision", "after a person's decision", "the app is gone"],
+)
+def test_what_nobody_waits_for_waits_for_the_end_of_quiet_hours(
+    recorded: Recorded, inbox: Callable[[], list[dict[str, Any]]], state: dict[str, Any], waits: bool
+) -> None:
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    around_now = f"{now - hour:%H:%M}-{now + hour:%H:%M}"
+    entry = {"log_groups": ["/g"], "repository": "https://github.com/shop/orders", "quiet_hours": around_now}
+    if state["app"] == "orders":
+        boto3.client("ssm").put_parameter(
+            Name="/self-heal/apps/orders", Value=json.dumps(entry), Type="SecureString"
+        )
+    recorded(state)
+    assert bool(inbox()) != waits
 
 
 @pytest.mark.parametrize(
@@ -186,7 +212,7 @@ def test_the_incident_and_the_team_learn_it(
     ids=["healed", "rejected", "abstained", "strange address"],
 )
 def test_the_channels_learn_it_once(
-    scene: Any,
+    scene: Scene,
     recorded: Recorded,
     channel: Channel,
     state: dict[str, Any],
@@ -204,15 +230,13 @@ def test_the_channels_learn_it_once(
     assert slack["blocks"][-1]["text"]["text"].startswith(f"<{link}")
 
 
-def test_channels_that_fail_do_not_fail_the_heal(scene: Any, recorded: Recorded, channel: Channel) -> None:
+def test_channels_that_fail_do_not_fail_the_heal(scene: Scene, recorded: Recorded, channel: Channel) -> None:
     channel.status = 500
     assert recorded(HEALED)["outcome"] == "healed"
     assert scene.incidents.get("orders-v1-abc").status is Status.PR_OPEN
 
 
-def test_a_second_run_changes_and_tells_nothing(
-    scene: Any, recorded: Recorded, inbox: Callable[[], list[dict[str, Any]]]
-) -> None:
+def test_a_second_run_changes_and_tells_nothing(scene: Scene, recorded: Recorded, inbox: Inbox) -> None:
     first = recorded(HEALED)
     scene.incidents.transition("orders-v1-abc", Status.PR_OPEN, status=str(Status.RESOLVED))
     inbox()
@@ -244,7 +268,7 @@ def test_how_far_it_came_is_counted_once(
 
 
 def test_an_execution_that_does_not_own_the_incident_records_nothing(
-    scene: Any, recorded: Recorded, inbox: Callable[[], list[dict[str, Any]]]
+    scene: Scene, recorded: Recorded, inbox: Inbox
 ) -> None:
     recorded({**HEALED, "execution_arn": "arn:other"})
     assert scene.incidents.get("orders-v1-abc").status is Status.HEALING
@@ -257,7 +281,7 @@ def rejection(approval: Approval, **changes: str) -> dict[str, Any]:
     return REJECTED | {"callback_decides": False, "decision": decision}
 
 
-def reject(scene: Any, by: str = "ana") -> Approval:
+def reject(scene: Scene, by: str = "ana") -> Approval:
     """A question of the scene's that was answered."""
     asked: Approval = scene.approval(approvers=("ana", "ben"))
     decision = Decision(Verdict.REJECT, by, reason="hides_error", comment="We must know.")
@@ -266,7 +290,7 @@ def reject(scene: Any, by: str = "ana") -> Approval:
     return asked
 
 
-def test_a_rejection_on_record_counts(scene: Any, recorded: Recorded) -> None:
+def test_a_rejection_on_record_counts(scene: Scene, recorded: Recorded) -> None:
     assert recorded(rejection(reject(scene)))["outcome"] == "rejected"
 
 
@@ -276,7 +300,7 @@ def test_a_rejection_on_record_counts(scene: Any, recorded: Recorded) -> None:
     ids=["no record", "another record", "another person"],
 )
 def test_a_rejection_that_no_record_gives_ends_nothing_where_the_app_says_who_decides(
-    scene: Any, recorded: Recorded, inbox: Callable[[], list[dict[str, Any]]], told: dict[str, str]
+    scene: Scene, recorded: Recorded, inbox: Inbox, told: dict[str, str]
 ) -> None:
     """Whoever can answer the task sent it; else the error would be silent from now on, in ana's name."""
     with pytest.raises(ApprovalMismatch, match="no record says so"):
@@ -285,12 +309,12 @@ def test_a_rejection_that_no_record_gives_ends_nothing_where_the_app_says_who_de
     assert inbox() == []
 
 
-def test_a_question_that_nobody_answered_is_no_rejection(scene: Any, recorded: Recorded) -> None:
+def test_a_question_that_nobody_answered_is_no_rejection(scene: Scene, recorded: Recorded) -> None:
     with pytest.raises(ApprovalMismatch, match="no record says so"):
         recorded(rejection(scene.approval(approvers=("ana",))))
 
 
-def test_an_abstention_keeps_the_pull_request_of_the_fix_before(scene: Any, recorded: Recorded) -> None:
+def test_an_abstention_keeps_the_pull_request_of_the_fix_before(scene: Scene, recorded: Recorded) -> None:
     scene.incidents.advance(
         "orders-v1-abc", EXECUTION, pull_request_url="https://github.com/shop/orders/pull/1"
     )
@@ -298,14 +322,17 @@ def test_an_abstention_keeps_the_pull_request_of_the_fix_before(scene: Any, reco
     assert scene.incidents.get("orders-v1-abc").pull_request_url.endswith("/pull/1")
 
 
-def test_an_abstention_for_want_of_money_waits_for_it(scene: Any, recorded: Recorded) -> None:
+def test_an_abstention_for_want_of_money_waits_for_it(scene: Scene, recorded: Recorded) -> None:
     poor = {"outcome": "abstained", "reason": "over the budget", "held_until": 1_800_000_000}
     recorded({**BASE, "attempt": 1, "proposal": poor})
     assert scene.incidents.get("orders-v1-abc").held_until == 1_800_000_000
 
 
 def test_the_handler_returns_what_the_last_choice_reads(
-    scene: Any, inbox: Any, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+    scene: Scene,
+    inbox: Inbox,
+    lambda_context: LambdaContext,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("INCIDENTS_TABLE", "incidents")
     monkeypatch.setenv("WEBHOOKS_PATH", "/self-heal/webhooks")

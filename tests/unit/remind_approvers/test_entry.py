@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 
 from functions.remind_approvers.handler import handler
 
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
+    from tests.unit.conftest import Inbox, Scene
+
 ANA = "ana@shop.example"
 ENTRY = {"log_groups": ["/aws/lambda/orders"], "repository": "https://github.com/shop/orders.git"}
 
 
 @pytest.fixture
-def late(scene: Any, inbox: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+def late(scene: Scene, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
     """A question in its last hours, and two letters that were held back; what is sent to people."""
     sns, ssm = boto3.client("sns"), boto3.client("ssm")
     ssm.put_parameter(Name="/self-heal/link-key", Value=scene.keys[0].decode(), Type="SecureString")
@@ -40,13 +44,13 @@ def late(scene: Any, inbox: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
         UpdateExpression="SET created_at = :then",
         ExpressionAttributeValues={":then": "2026-11-20T12:00:00+00:00"},
     )
-    held = {"incident_id": "held#orders", "more": 2, "lines": {"KeyError\norders-1", "ValueError\norders-2"}}
-    scene.incidents_table.put_item(Item=held)
+    lines = {"KeyError\norders-1", "ValueError\norders-2"}
+    scene.incidents_table.put_item(Item={"incident_id": "held#orders", "more": 2, "lines": lines})
     return lambda: sorted(message["Subject"] for message in inbox())
 
 
 def test_who_is_asked_is_reminded_and_what_was_held_back_is_told(
-    late: Callable[[], list[str]], lambda_context: Any
+    late: Callable[[], list[str]], lambda_context: LambdaContext
 ) -> None:
     done = handler({}, lambda_context)
     assert (done["reminded"], done["digested"]) == (("orders-v1-abc",), 2)

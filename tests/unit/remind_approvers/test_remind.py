@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -16,20 +16,23 @@ from functions.core.aws.deployment import Deployment
 from functions.core.notify.notifications import Notifications
 from functions.core.notify.webhooks import Webhooks
 from functions.remind_approvers.remind import remind
-from tests.channel import Channel
+from tests.fakes.channel import Channel
 from tests.fakes.deployments import around
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Inbox, Scene
 
 ANA, BEN = "ana@shop.example", "ben@shop.example"
 APPS = [App("orders", ("/aws/lambda/orders",), "https://github.com/shop/orders.git")]
 
 
 @pytest.fixture
-def desk(scene: Any, inbox: Any, webhooks: Webhooks) -> Deployment:
+def desk(scene: Scene, inbox: Inbox, webhooks: Webhooks) -> Deployment:
     topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
     return around(scene, notifications=Notifications(boto3.client("sns"), topic, topic), webhooks=webhooks)
 
 
-def asked(scene: Any, *, hours_ago: int, hours_left: int, **changes: Any) -> Any:
+def asked(scene: Scene, *, hours_ago: int, hours_left: int, **changes: Any) -> Any:
     """A question put so long ago, with so much time left."""
     approval = scene.approval(expires_at=int(time.time()) + hours_left * 3600, **changes)
     then = (datetime.now(UTC) - timedelta(hours=hours_ago)).isoformat()
@@ -45,14 +48,14 @@ def asked(scene: Any, *, hours_ago: int, hours_left: int, **changes: Any) -> Any
     ("ago", "left", "due"), [(1, 167, False), (125, 43, False), (127, 41, True), (167, 1, True)]
 )
 def test_people_are_reminded_in_the_last_quarter(
-    scene: Any, desk: Deployment, inbox: Any, ago: int, left: int, due: bool
+    scene: Scene, desk: Deployment, inbox: Inbox, ago: int, left: int, due: bool
 ) -> None:
     asked(scene, hours_ago=ago, hours_left=left)
     assert bool(remind(APPS, desk, time.time()).reminded) is due
     assert len(inbox()) == due
 
 
-def test_a_reminder_comes_once_with_a_link_that_works(scene: Any, desk: Deployment, inbox: Any) -> None:
+def test_a_reminder_comes_once_with_a_link_that_works(scene: Scene, desk: Deployment, inbox: Inbox) -> None:
     approval = asked(scene, hours_ago=90, hours_left=10)
     assert remind(APPS, desk, time.time()).reminded == (approval.incident_id,)
     assert remind(APPS, desk, time.time()).reminded == ()
@@ -64,7 +67,7 @@ def test_a_reminder_comes_once_with_a_link_that_works(scene: Any, desk: Deployme
 
 @pytest.mark.parametrize("approvers", [(), (ANA,)], ids=["anybody", "named"])
 def test_channels_are_reminded_once_with_the_evidence(
-    scene: Any, desk: Deployment, channel: Channel, approvers: tuple[str, ...]
+    scene: Scene, desk: Deployment, channel: Channel, approvers: tuple[str, ...]
 ) -> None:
     approval = asked(scene, hours_ago=90, hours_left=10, approvers=approvers)
     for _ in range(2):
@@ -87,7 +90,11 @@ def test_channels_are_reminded_once_with_the_evidence(
     ids=["all", "who-has-not-approved", "who-has-a-mailbox"],
 )
 def test_those_are_reminded_who_can_still_decide(
-    scene: Any, desk: Deployment, inbox: Any, changes: dict[str, Any], told: set[str]
+    scene: Scene,
+    desk: Deployment,
+    inbox: Inbox,
+    changes: dict[str, Any],
+    told: set[str],
 ) -> None:
     asked(scene, hours_ago=90, hours_left=10, **changes)
     remind(APPS, desk, time.time())
@@ -95,7 +102,7 @@ def test_those_are_reminded_who_can_still_decide(
 
 
 @pytest.mark.parametrize("move", ["supersede", "expire"])
-def test_nobody_is_reminded_of_what_is_over(scene: Any, desk: Deployment, inbox: Any, move: str) -> None:
+def test_nobody_is_reminded_of_what_is_over(scene: Scene, desk: Deployment, inbox: Inbox, move: str) -> None:
     approval = asked(scene, hours_ago=90, hours_left=10)
     getattr(scene.approvals, move)(approval.approval_id)
     assert remind(APPS, desk, time.time()).reminded == ()
@@ -108,7 +115,7 @@ def clock(offset: float) -> str:
 
 
 def test_what_was_asked_within_quiet_hours_is_told_once_when_they_are_over(
-    scene: Any, desk: Deployment, inbox: Any, channel: Channel
+    scene: Scene, desk: Deployment, inbox: Inbox, channel: Channel
 ) -> None:
     approval = asked(scene, hours_ago=8, hours_left=160, tell_at=int(time.time()))
     quiet = [replace(APPS[0], quiet_hours=f"{clock(-3600)}-{clock(3600)}")]
@@ -134,7 +141,7 @@ def test_what_was_asked_within_quiet_hours_is_told_once_when_they_are_over(
 
 
 def test_where_nobody_has_a_mailbox_the_team_is_told_how_it_is_decided(
-    scene: Any, desk: Deployment, inbox: Any
+    scene: Scene, desk: Deployment, inbox: Inbox
 ) -> None:
     arn = "arn:aws:iam::123456789012:role/on-call"
     asked(scene, hours_ago=8, hours_left=160, tell_at=int(time.time()), approvers=(arn,))
@@ -146,7 +153,7 @@ def test_where_nobody_has_a_mailbox_the_team_is_told_how_it_is_decided(
 
 
 def test_a_reminder_waits_for_the_end_of_quiet_hours_if_there_is_time(
-    scene: Any, desk: Deployment, inbox: Any
+    scene: Scene, desk: Deployment, inbox: Inbox
 ) -> None:
     approval = asked(scene, hours_ago=90, hours_left=10)
     app, now = APPS[0], time.time()
@@ -157,7 +164,7 @@ def test_a_reminder_waits_for_the_end_of_quiet_hours_if_there_is_time(
 
 
 def test_what_was_decided_within_quiet_hours_is_told_to_nobody(
-    scene: Any, desk: Deployment, inbox: Any
+    scene: Scene, desk: Deployment, inbox: Inbox
 ) -> None:
     approval = asked(scene, hours_ago=8, hours_left=160, tell_at=int(time.time()))
     scene.approvals.supersede(approval.approval_id)

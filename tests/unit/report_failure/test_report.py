@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -16,8 +15,11 @@ from functions.core.notify.webhooks import Webhooks
 from functions.core.workflow.errors import IncidentNotFound
 from functions.report_failure.failure import Failure, explain, failed_step
 from functions.report_failure.report import report
-from tests.channel import Channel
+from tests.fakes.channel import Channel
 from tests.fakes.deployments import around
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Inbox, Scene
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:self-heal:heal-1"
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:self-heal"
@@ -53,7 +55,7 @@ def event(status: str = "FAILED", **detail: Any) -> dict[str, Any]:
 class Bench:
     """The function with Step Functions' answers laid out in advance; botocore checks their shapes."""
 
-    def __init__(self, scene: Any, notifications: Notifications, webhooks: Webhooks) -> None:
+    def __init__(self, scene: Scene, notifications: Notifications, webhooks: Webhooks) -> None:
         self.client = boto3.client("stepfunctions")
         self.answers = Stubber(self.client)
         self.answers.activate()
@@ -94,15 +96,15 @@ class Bench:
 
 
 @pytest.fixture
-def bench(scene: Any, inbox: Any, webhooks: Webhooks) -> Bench:
+def bench(scene: Scene, inbox: Inbox, webhooks: Webhooks) -> Bench:
     topic = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
     return Bench(scene, Notifications(boto3.client("sns"), topic), webhooks)
 
 
-Inbox = Callable[[], list[dict[str, Any]]]
+Inbox = Inbox
 
 
-def test_a_failure_names_the_step_the_cause_and_the_way_on(scene: Any, bench: Bench, inbox: Inbox) -> None:
+def test_a_failure_names_the_step_the_cause_and_the_way_on(scene: Scene, bench: Bench, inbox: Inbox) -> None:
     bench.execution("FAILED")
     bench.history("CommitPatch", "AwaitApproval")
     bench.handle(event())
@@ -121,7 +123,7 @@ def test_a_failure_names_the_step_the_cause_and_the_way_on(scene: Any, bench: Be
         assert part in message["Message"]
 
 
-def test_the_reason_is_redacted(scene: Any, bench: Bench, inbox: Inbox) -> None:
+def test_the_reason_is_redacted(scene: Scene, bench: Bench, inbox: Inbox) -> None:
     bench.execution("FAILED")
     bench.history("CommitPatch")
     bench.handle(event())
@@ -153,7 +155,7 @@ def test_channels_learn_the_step_the_cause_and_the_way_on(bench: Bench, channel:
         assert "hunter2" not in text
 
 
-def test_channels_that_fail_do_not_fail_the_report(scene: Any, bench: Bench, channel: Channel) -> None:
+def test_channels_that_fail_do_not_fail_the_report(scene: Scene, bench: Bench, channel: Channel) -> None:
     channel.status = 500
     bench.execution("FAILED")
     bench.history("CommitPatch")
@@ -161,13 +163,13 @@ def test_channels_that_fail_do_not_fail_the_report(scene: Any, bench: Bench, cha
     assert scene.incidents.get("orders-v1-abc").status is Status.FAILED
 
 
-def test_a_late_event_of_a_redriven_execution_that_runs_changes_nothing(scene: Any, bench: Bench) -> None:
+def test_a_late_event_of_a_redriven_execution_that_runs_changes_nothing(scene: Scene, bench: Bench) -> None:
     bench.execution("RUNNING", redrives=1)
     assert bench.handle(event()) is None
     assert scene.incidents.get("orders-v1-abc").status is Status.HEALING
 
 
-def test_a_late_event_reports_the_newer_failure(scene: Any, bench: Bench, inbox: Inbox) -> None:
+def test_a_late_event_reports_the_newer_failure(scene: Scene, bench: Bench, inbox: Inbox) -> None:
     bench.execution("TIMED_OUT", redrives=1, input=INPUT)
     bench.history("CreatePullRequest")
     bench.handle(event())
@@ -186,14 +188,14 @@ def test_a_second_failure_after_a_redrive_is_reported_again(bench: Bench, inbox:
     assert len(inbox()) == 2
 
 
-def test_an_outdated_description_does_not_hide_a_failure(scene: Any, bench: Bench) -> None:
+def test_an_outdated_description_does_not_hide_a_failure(scene: Scene, bench: Bench) -> None:
     bench.execution("RUNNING", redrives=0)
     bench.history("CommitPatch")
     bench.handle(event())
     assert scene.incidents.get("orders-v1-abc").status is Status.FAILED
 
 
-def test_without_input_in_the_event_the_execution_is_asked(scene: Any, bench: Bench) -> None:
+def test_without_input_in_the_event_the_execution_is_asked(scene: Scene, bench: Bench) -> None:
     bench.execution("FAILED", input=INPUT)
     bench.history("CommitPatch")
     bench.handle(event(input=None, error=None, cause=None))
@@ -208,7 +210,7 @@ def test_an_execution_of_something_else_is_an_error(bench: Bench, text: str) -> 
         bench.handle(event(input=text))
 
 
-def test_a_heal_that_is_over_stays_as_it_is(scene: Any, bench: Bench, inbox: Inbox) -> None:
+def test_a_heal_that_is_over_stays_as_it_is(scene: Scene, bench: Bench, inbox: Inbox) -> None:
     scene.incidents.advance("orders-v1-abc", EXECUTION, status="PR_OPEN")
     bench.execution("ABORTED")
     bench.history("RecordOutcome")

@@ -13,11 +13,13 @@ from pytest_httpserver import HTTPServer
 from functions.core.apps.registry import bound
 from functions.core.workflow.artifacts import Artifacts
 from functions.review_patch.handler import handler
-from tests.bedrock_double import BedrockDouble
-from tests.proposing import STATE, Deployed
+from tests.fakes.bedrock import BedrockDouble
+from tests.fakes.proposing import STATE, Deployed
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
+
+    from tests.fakes.emulated import LambdaContext
 
 AGREES = {"opinion": "agrees", "reasons": ["NZ has a rate."], "would_check": ["NZ orders"]}
 MODEL = "us.mistral.pixtral-large-2502-v1:0"
@@ -42,7 +44,7 @@ def deployed(incidents_table: Table, monkeypatch: pytest.MonkeyPatch) -> Deploye
 
 
 @pytest.fixture
-def review(deployed: Deployed, lambda_context: Any) -> Review:
+def review(deployed: Deployed, lambda_context: LambdaContext) -> Review:
     """The opinion on a patch that is proven, by the reviewer that the entry names."""
     artifacts = Artifacts(boto3.client("s3"), "artifacts")
     proven = {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,6 @@ from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
 from functions.core.aws.settings import Settings
 from functions.core.incidents.table import Incidents
-from functions.core.model.budget import Commitment, OverBudget
 from functions.core.model.chat import Chat
 from functions.core.workflow.artifacts import Artifacts
 from functions.core.workflow.errors import ModelNotFound, ModelThrottled, ModelUnavailable
@@ -24,6 +21,8 @@ from functions.core.workflow.review import Opinion, find_review
 from functions.core.workflow.state import HealState, ValidationState
 from functions.review_patch.step import run
 from infra.local.model.completion import complete
+from tests.fakes.purse import Purse
+from tests.fakes.script import Script
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -40,37 +39,17 @@ PROPOSAL = {
 }
 
 
-class Reviewer:
-    """Answers with these inputs of the tool in order; an exception is raised. Remembers what it was asked."""
-
-    def __init__(self, *answers: Any) -> None:
-        self.answers = list(answers)
-        self.asked: list[dict[str, Any]] = []
-
-    def count(self, request: dict[str, Any]) -> None:
-        return None
-
-    def converse(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.asked.append(request)
-        given = self.answers.pop(0)
-        if isinstance(given, Exception):
-            raise given
-        if given is CUT_OFF:
-            return given
-        call = {"toolUse": {"toolUseId": f"c{len(self.asked)}", "name": "give_opinion", "input": given}}
-        usage = {"inputTokens": 1000, "outputTokens": 100}
-        return {"output": {"message": {"content": [call]}}, "stopReason": "tool_use", "usage": usage}
+def reviewing(*answers: dict[str, Any] | Exception) -> Script:
+    """A reviewer who calls its tool with these inputs, in order; raises the errors among them."""
+    return Script(
+        *(given if isinstance(given, Exception) or given is CUT_OFF else _called(given) for given in answers)
+    )
 
 
-class Purse:
-    @contextmanager
-    def commit(self, worst_usd: float) -> Iterator[Commitment]:
-        yield Commitment(0.0)
-
-
-class Empty(Purse):
-    def commit(self, worst_usd: float) -> Any:
-        raise OverBudget("the budget is used up")
+def _called(given: dict[str, Any]) -> dict[str, Any]:
+    call = {"toolUse": {"toolUseId": "c1", "name": "give_opinion", "input": given}}
+    usage = {"inputTokens": 1000, "outputTokens": 100}
+    return {"output": {"message": {"content": [call]}}, "stopReason": "tool_use", "usage": usage}
 
 
 def says(opinion: str, *reasons: str) -> dict[str, Any]:
@@ -115,7 +94,13 @@ class Bench:
         )
 
     def review(
-        self, model: Any, attempt: int = 1, purse: Any = None, app: App = APP, *, last_try: bool = False
+        self,
+        model: Any,
+        attempt: int = 1,
+        purse: Purse | None = None,
+        app: App = APP,
+        *,
+        last_try: bool = False,
     ) -> dict[str, Any]:
         heal = self.heal(attempt)
         self.artifacts.put(heal.attempt_key("patch.diff"), PATCH.encode())
@@ -144,9 +129,9 @@ class Bench:
 
 
 def test_the_reviewer_sees_incident_patch_and_evidence_and_no_word_for_the_patch(bench: Bench) -> None:
-    reviewer = Reviewer(says("agrees"))
+    reviewer = reviewing(says("agrees"))
     assert bench.review(reviewer)["opinion"] == "agrees"
-    (request,) = reviewer.asked
+    (request,) = reviewer.requests
     said = json.dumps(request)
     for shown in ("KeyError: 'NZ'", "RATES.get(country, 9)", "It failed before and passes now."):
         assert shown in said
@@ -157,18 +142,18 @@ def test_the_reviewer_sees_incident_patch_and_evidence_and_no_word_for_the_patch
 
 
 def test_an_objection_goes_back_as_a_finding_once_and_then_stands(bench: Bench) -> None:
-    first = bench.review(Reviewer(says("objects", "NZ is charged nine.")))
+    first = bench.review(reviewing(says("objects", "NZ is charged nine.")))
     assert first["sent_back"] is True
     assert bench.findings() == {"findings": ["second opinion: NZ is charged nine."]}
-    second = bench.review(Reviewer(says("objects", "It still is.")), attempt=2)
+    second = bench.review(reviewing(says("objects", "It still is.")), attempt=2)
     assert (second["opinion"], second["sent_back"]) == ("objects", False)
     assert second["summary"] == "It objects: It still is."
     assert bench.findings(2) is None
 
 
 def test_a_second_run_asks_nobody_and_says_the_same(bench: Bench) -> None:
-    first = bench.review(Reviewer(says("objects", "NZ is charged nine.")))
-    assert bench.review(Reviewer()) == first
+    first = bench.review(reviewing(says("objects", "NZ is charged nine.")))
+    assert bench.review(reviewing()) == first
     review = find_review(bench.artifacts, bench.heal())
     assert review is not None
     assert review.would_check == ("NZ orders",)
@@ -177,36 +162,36 @@ def test_a_second_run_asks_nobody_and_says_the_same(bench: Bench) -> None:
 
 
 def test_an_answer_of_the_wrong_form_is_asked_for_once_more(bench: Bench) -> None:
-    reviewer = Reviewer({"opinion": "maybe"}, says("agrees"))
+    reviewer = reviewing({"opinion": "maybe"}, says("agrees"))
     assert bench.review(reviewer)["opinion"] == "agrees"
-    assert "was not accepted" in json.dumps(reviewer.asked[1]["messages"])
-    other = bench.review(Reviewer({"opinion": "maybe"}, {"opinion": "maybe"}), attempt=2)
+    assert "was not accepted" in json.dumps(reviewer.requests[1]["messages"])
+    other = bench.review(reviewing({"opinion": "maybe"}, {"opinion": "maybe"}), attempt=2)
     assert other["opinion"] == "no_opinion"
     assert "could not be used" in other["summary"]
 
 
 @pytest.mark.parametrize("why", ["cannot be had", "over budget"])
 def test_who_cannot_be_asked_has_no_opinion_and_says_why(bench: Bench, why: str) -> None:
-    model = Reviewer(ModelNotFound("it is a legacy model"))
-    result = bench.review(model, purse=Empty() if why == "over budget" else None)
+    model = reviewing(ModelNotFound("it is a legacy model"))
+    result = bench.review(model, purse=Purse(calls=0) if why == "over budget" else None)
     assert (result["opinion"], result["sent_back"]) == ("no_opinion", False)
     assert {"cannot be had": "legacy", "over budget": "used up"}[why] in result["summary"]
 
 
 def test_who_is_busy_is_asked_again_later_and_what_was_answered_is_kept(bench: Bench) -> None:
     with pytest.raises(ModelThrottled):
-        bench.review(Reviewer({"opinion": "maybe"}, ModelThrottled("slow down")))
-    reviewer = Reviewer(says("agrees"))
+        bench.review(reviewing({"opinion": "maybe"}, ModelThrottled("slow down")))
+    reviewer = reviewing(says("agrees"))
     assert bench.review(reviewer)["opinion"] == "agrees"
-    assert len(reviewer.asked) == 1
-    assert "was not accepted" in json.dumps(reviewer.asked[0]["messages"])
+    assert len(reviewer.requests) == 1
+    assert "was not accepted" in json.dumps(reviewer.requests[0]["messages"])
 
 
 @pytest.mark.parametrize("error", [ModelThrottled, ModelUnavailable])
 def test_who_is_busy_to_the_last_try_has_no_opinion_and_what_was_paid_is_counted(
     bench: Bench, error: type[Exception]
 ) -> None:
-    model = Reviewer({"opinion": "maybe"}, error("it is busy"))
+    model = reviewing({"opinion": "maybe"}, error("it is busy"))
     result = bench.review(model, last_try=True)
     assert (result["opinion"], result["sent_back"]) == ("no_opinion", False)
     assert result["summary"] == "It has no opinion: it could not be asked: it is busy"
@@ -218,20 +203,20 @@ CUT_OFF = {"stopReason": "max_tokens"}
 
 
 def test_an_opinion_that_was_cut_off_is_asked_for_once_with_double_room(bench: Bench) -> None:
-    reviewer = Reviewer(CUT_OFF, says("agrees"))
+    reviewer = reviewing(CUT_OFF, says("agrees"))
     assert bench.review(reviewer)["opinion"] == "agrees"
-    assert [request["inferenceConfig"]["maxTokens"] for request in reviewer.asked] == [16_384, 32_768]
-    assert reviewer.asked[0]["messages"] == reviewer.asked[1]["messages"]
-    twice = Reviewer(CUT_OFF, CUT_OFF)
+    assert [request["inferenceConfig"]["maxTokens"] for request in reviewer.requests] == [16_384, 32_768]
+    assert reviewer.requests[0]["messages"] == reviewer.requests[1]["messages"]
+    twice = reviewing(CUT_OFF, CUT_OFF)
     assert "cut off at the token limit" in bench.review(twice, attempt=2)["summary"]
-    assert len(twice.asked) == 2
+    assert len(twice.requests) == 2
 
 
 def test_an_opinion_that_was_cut_off_is_not_paid_for_twice_where_there_is_no_more_room(bench: Bench) -> None:
-    reviewer = Reviewer(CUT_OFF)
+    reviewer = reviewing(CUT_OFF)
     app = replace(APP, review_model="us.amazon.nova-pro-v1:0")
     assert "cut off at the token limit" in bench.review(reviewer, app=app)["summary"]
-    assert [request["inferenceConfig"]["maxTokens"] for request in reviewer.asked] == [5_000]
+    assert [request["inferenceConfig"]["maxTokens"] for request in reviewer.requests] == [5_000]
 
 
 def test_the_embedded_engine_says_that_it_has_no_opinion(bench: Bench) -> None:

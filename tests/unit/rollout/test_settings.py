@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from infra.rollout import toolkit
 
 
 @pytest.fixture
-def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     path = tmp_path / "cdk.json"
     monkeypatch.setattr(toolkit, "SETTINGS", path)
     return lambda **context: path.write_text(json.dumps({"context": context}))
@@ -31,7 +32,9 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         (None, {}),
     ],
 )
-def test_json_becomes_the_text_that_the_command_line_takes(value: Any, means: Any, written: Any) -> None:
+def test_json_becomes_the_text_that_the_command_line_takes(
+    value: Any, means: Any, written: Callable[..., int]
+) -> None:
     written(option=value)
     assert toolkit.settings() == means
 
@@ -46,7 +49,7 @@ def test_a_file_that_cannot_be_read_is_named(
         toolkit.settings()
 
 
-def test_a_stage_that_the_command_does_not_name_is_refused(written: Any, aws: None) -> None:
+def test_a_stage_that_the_command_does_not_name_is_refused(written: Callable[..., int], aws: None) -> None:
     """The checks, the difference and the deployment would be another stack's than what is synthesised."""
     written(stage="beta")
     with pytest.raises(UserError, match="says stage beta, and the command none"):

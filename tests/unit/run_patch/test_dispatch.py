@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -24,6 +24,9 @@ from functions.run_patch import dispatch
 from functions.run_patch.dispatch import Dispatcher
 from functions.run_patch.lane import ADDRESS_SECONDS, addresses, signing
 from functions.runner import delivery
+
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:self-heal-runner"
 BUCKET, FOLDER = "artifacts", "runs/heal-1/2-5ca1ab1e"
@@ -233,7 +236,7 @@ def test_what_a_runner_says_without_an_error_is_not_listened_to(stub: tuple[Disp
 
 
 def test_the_handler_reads_the_order_from_the_state(
-    aws: None, monkeypatch: pytest.MonkeyPatch, lambda_context: Any
+    aws: None, monkeypatch: pytest.MonkeyPatch, lambda_context: LambdaContext
 ) -> None:
     from functions.run_patch.handler import handler
 
@@ -259,7 +262,7 @@ def test_the_handler_reads_the_order_from_the_state(
 
 
 def test_a_ping_goes_on_to_the_runner_in_an_environment_of_its_own(
-    aws: None, monkeypatch: pytest.MonkeyPatch, lambda_context: Any
+    aws: None, monkeypatch: pytest.MonkeyPatch, lambda_context: LambdaContext
 ) -> None:
     from functions.run_patch import handler as module
 

@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -23,6 +23,9 @@ from functions.run_patch import microvms
 from functions.run_patch.lane import addresses
 from functions.run_patch.microvms import LIFE_SECONDS, WAIT_SECONDS, MicroVms, pack
 from functions.runner.microvm import addresses_in
+
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
 
 HERE = "eu-central-1:123456789012"
 IMAGE = f"arn:aws:lambda:{HERE}:microvm-image:self-heal-runner"
@@ -304,7 +307,7 @@ def test_a_machine_lives_as_long_as_a_job_may_take_and_no_longer_than_a_run(serv
 
 @pytest.mark.parametrize(("image", "lane"), [("", "lambda"), (IMAGE, MICROVM)])
 def test_the_handler_takes_the_lane_that_the_stack_chose(
-    image: str, lane: str, aws: None, monkeypatch: pytest.MonkeyPatch, lambda_context: Any
+    image: str, lane: str, aws: None, monkeypatch: pytest.MonkeyPatch, lambda_context: LambdaContext
 ) -> None:
     from functions.run_patch.dispatch import Dispatcher
     from functions.run_patch.handler import handler

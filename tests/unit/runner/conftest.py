@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.runner.bucket import Bucket, serve
+from tests.fakes.bucket import Bucket, serve
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 
-from tests.unit.runner.bucket import serve
+from tests.fakes.bucket import serve
 
 STORE, HOOKS = 18080, 19000
 JOB, REPORT = f"http://127.0.0.1:{STORE}/job.zip", f"http://127.0.0.1:{STORE}/report.json"

@@ -15,8 +15,8 @@ from functions.runner import delivery
 from functions.runner import handler as runner
 from functions.runner.delivery import JobUnreachable, ReportUndelivered
 from functions.runner.handler import handler
+from tests.fakes.bucket import Bucket
 from tests.jobs import NONCE, job
-from tests.unit.runner.bucket import Bucket
 
 REPORT = b'{"version": 1}'
 

@@ -21,9 +21,9 @@ from functions.run_patch.microvms import pack
 from functions.runner import delivery
 from functions.runner.microvm import Hooks, NoOrder, addresses_in
 from infra.local.wall import program
+from tests.fakes.bucket import Bucket
 from tests.jobs import NONCE, command, job
 from tests.unit.runner import machine
-from tests.unit.runner.bucket import Bucket
 
 PREFIX = "/aws/lambda-microvms/runtime/v1"
 ROOT = Path(delivery.__file__).resolve().parents[2]
@@ -44,7 +44,13 @@ def lived(data: bytes, *hooks: tuple[str, bytes]) -> dict[str, Any]:
     ended = program.run(
         [python, "-s", "-P", machine.__file__],
         stdin=data,
-        readable=[ROOT / "functions", ROOT / "tests/unit/runner", Path(sys.base_prefix), Path(packages)],
+        readable=[
+            ROOT / "functions",
+            ROOT / "tests/unit/runner",
+            ROOT / "tests/fakes",
+            Path(sys.base_prefix),
+            Path(packages),
+        ],
         env={
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "PYTHONPATH": str(ROOT),

@@ -11,10 +11,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import urllib3
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from functions.sign_in.flow import RelyingParty, Request, answer
 from functions.sign_in.provider import Provider
-from tests.oidc import CLIENT_ID, OidcProvider, new_key
+from tests.fakes.oidc import CLIENT_ID, OidcProvider, new_key
 
 BASE = "https://d111.cloudfront.example/"
 ANA = "ana@shop.example"
@@ -58,12 +59,12 @@ class Visitor:
 
 
 @pytest.fixture(scope="session")
-def rsa_key() -> Any:
+def rsa_key() -> RSAPrivateKey:
     return new_key()
 
 
 @pytest.fixture
-def provider(rsa_key: Any) -> Iterator[OidcProvider]:
+def provider(rsa_key: RSAPrivateKey) -> Iterator[OidcProvider]:
     with OidcProvider(rsa_key, {"email": ANA, "email_verified": True}) as running:
         yield running
 

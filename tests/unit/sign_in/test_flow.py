@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -17,7 +17,11 @@ from hypothesis import strategies as st
 from functions.core.aws.web import SECURITY_HEADERS
 from functions.sign_in.flow import RelyingParty, Request, answer
 from functions.sign_in.provider import Provider, Unusable
-from tests.oidc import CLIENT_ID
+from tests.fakes.oidc import CLIENT_ID
+
+if TYPE_CHECKING:
+    from tests.fakes.oidc import OidcProvider
+    from tests.unit.sign_in.conftest import Visitor
 
 BASE = "https://d111.cloudfront.example/"
 
@@ -28,7 +32,7 @@ def read(token: str) -> dict[str, Any]:
     return claims
 
 
-def test_signing_in_leads_back_with_the_token_as_the_session(visitor: Any) -> None:
+def test_signing_in_leads_back_with_the_token_as_the_session(visitor: Visitor) -> None:
     response = visitor.sign_in("/sign-in?to=%2Fa%2Fapproval-1%3Ft%3D1.x_y-z")
     assert response["statusCode"] == 303
     assert response["headers"]["Location"] == f"{BASE}a/approval-1?t=1.x_y-z"
@@ -37,7 +41,7 @@ def test_signing_in_leads_back_with_the_token_as_the_session(visitor: Any) -> No
 
 
 @pytest.mark.parametrize("life", [60, 3600])
-def test_a_session_ends_with_its_token(visitor: Any, provider: Any, life: int) -> None:
+def test_a_session_ends_with_its_token(visitor: Visitor, provider: OidcProvider, life: int) -> None:
     provider.life = life
     (line,) = [line for line in visitor.sign_in()["cookies"] if line.startswith("__Host-session=")]
     attributes = line.split("; ")[1:]
@@ -45,7 +49,9 @@ def test_a_session_ends_with_its_token(visitor: Any, provider: Any, life: int) -
     assert life - 5 <= int(attributes[0].removeprefix("Max-Age=")) <= life
 
 
-def test_the_provider_is_asked_for_no_more_than_the_claim_needs(provider: Any, visitor: Any) -> None:
+def test_the_provider_is_asked_for_no_more_than_the_claim_needs(
+    provider: OidcProvider, visitor: Visitor
+) -> None:
     for claim, scope in (("email", "openid email"), ("sub", "openid"), ("upn", "openid profile")):
         visitor.party = RelyingParty(visitor.party.provider, BASE, claim)
         address = urlsplit(visitor.get("/sign-in")["headers"]["Location"])
@@ -75,7 +81,7 @@ def test_the_provider_is_asked_for_no_more_than_the_claim_needs(provider: Any, v
         ("/sign-in/callback?code=1", "list"),
     ],
 )
-def test_signing_in_leads_to_our_own_pages_only(visitor: Any, to: str, landed: str) -> None:
+def test_signing_in_leads_to_our_own_pages_only(visitor: Visitor, to: str, landed: str) -> None:
     response = visitor.sign_in(f"/sign-in?to={quote(to, safe='')}")
     assert response["headers"]["Location"] == BASE + landed
     # Nor does a cookie that was changed meanwhile lead elsewhere.
@@ -87,45 +93,45 @@ def test_signing_in_leads_to_our_own_pages_only(visitor: Any, to: str, landed: s
     assert visitor.get(back)["headers"]["Location"] == BASE + landed
 
 
-def test_several_links_can_be_opened_at_once(visitor: Any) -> None:
+def test_several_links_can_be_opened_at_once(visitor: Visitor) -> None:
     backs = [visitor.start(f"/sign-in?to=%2Fa%2F{n}") for n in range(3)]
     landed = [visitor.get(back)["headers"]["Location"] for back in backs]
     assert landed == [f"{BASE}a/{n}" for n in range(3)]
 
 
-def test_abandoned_sign_ins_do_not_fill_a_browser(visitor: Any) -> None:
+def test_abandoned_sign_ins_do_not_fill_a_browser(visitor: Visitor) -> None:
     for _ in range(20):
         visitor.start()
         assert len(visitor.cookies) <= 6
     assert visitor.sign_in()["statusCode"] == 303
 
 
-def unknown_state(visitor: Any) -> str:
+def unknown_state(visitor: Visitor) -> str:
     visitor.start()
     return "/sign-in/callback?code=abc&state=of-somebody-else"
 
 
-def another_browser(visitor: Any) -> str:
+def another_browser(visitor: Visitor) -> str:
     back = str(visitor.start())
     visitor.cookies.clear()
     return back
 
 
-def used_before(visitor: Any) -> str:
+def used_before(visitor: Visitor) -> str:
     back = str(visitor.start())
     visitor.get(back)
     visitor.cookies.clear()
     return back
 
 
-def same_cookie_another_state(visitor: Any) -> str:
+def same_cookie_another_state(visitor: Visitor) -> str:
     """An attacker's code, and the victim's pending sign-in, whose cookie's name is guessed."""
     address, _, state = visitor.start().partition("&state=")
     return f"{address}&state={state[:8]}{'x' * 35}"
 
 
 def broken_cookie(content: bytes) -> Callable[[Any], str]:
-    def back(visitor: Any) -> str:
+    def back(visitor: Visitor) -> str:
         address = str(visitor.start())
         (name,) = visitor.cookies
         visitor.cookies[name] = content.decode()
@@ -155,7 +161,7 @@ def broken_cookie(content: bytes) -> Callable[[Any], str]:
         broken_cookie(base64.urlsafe_b64encode(b'{"state": 1, "nonce": 2, "verifier": 3, "to": 4}')),
     ],
 )
-def test_a_sign_in_that_did_not_begin_here_ends_here(visitor: Any, back: Callable[[Any], str]) -> None:
+def test_a_sign_in_that_did_not_begin_here_ends_here(visitor: Visitor, back: Callable[[Any], str]) -> None:
     response = visitor.get(back(visitor))
     assert response["statusCode"] == 400
     assert "This sign-in was lost" in response["body"]
@@ -168,7 +174,7 @@ def test_a_sign_in_that_did_not_begin_here_ends_here(visitor: Any, back: Callabl
     [("access_denied", "refused (access_denied)"), ("<script>alert(1)</script>", "refused, or")],
 )
 def test_the_provider_s_refusal_is_said_in_its_words_but_not_in_a_stranger_s(
-    visitor: Any, error: str, shown: str
+    visitor: Visitor, error: str, shown: str
 ) -> None:
     state = visitor.start().partition("&state=")[2]
     response = visitor.get(f"/sign-in/callback?state={state}&error={error}&error_description=Call+555")
@@ -197,7 +203,7 @@ def test_the_provider_s_refusal_is_said_in_its_words_but_not_in_a_stranger_s(
     ],
 )
 def test_a_token_that_is_not_for_us_now_is_no_session(
-    visitor: Any, provider: Any, claims: dict[str, Any], header: dict[str, Any]
+    visitor: Visitor, provider: OidcProvider, claims: dict[str, Any], header: dict[str, Any]
 ) -> None:
     provider.claims |= claims
     provider.header = header
@@ -207,7 +213,7 @@ def test_a_token_that_is_not_for_us_now_is_no_session(
     assert not visitor.cookies
 
 
-def test_a_token_with_more_audiences_names_us_as_its_party(visitor: Any, provider: Any) -> None:
+def test_a_token_with_more_audiences_names_us_as_its_party(visitor: Visitor, provider: OidcProvider) -> None:
     provider.claims |= {"aud": [CLIENT_ID, "another"], "azp": CLIENT_ID}
     assert visitor.sign_in()["statusCode"] == 303
 
@@ -221,7 +227,7 @@ def test_a_token_with_more_audiences_names_us_as_its_party(visitor: Any, provide
     ],
 )
 def test_who_cannot_be_let_in_is_told_so(
-    visitor: Any, provider: Any, claims: dict[str, Any], status: int, title: str
+    visitor: Visitor, provider: OidcProvider, claims: dict[str, Any], status: int, title: str
 ) -> None:
     provider.claims |= claims
     response = visitor.sign_in()
@@ -230,7 +236,7 @@ def test_who_cannot_be_let_in_is_told_so(
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_provider_that_fails_is_unreachable(visitor: Any, provider: Any, status: int) -> None:
+def test_a_provider_that_fails_is_unreachable(visitor: Visitor, provider: OidcProvider, status: int) -> None:
     back = visitor.start("/sign-in?to=%2Fa%2F1")
     provider.fails_with = status
     for response in (visitor.get(back), Visiting(visitor).fresh().get("/sign-in?to=%2Fa%2F1")):
@@ -239,7 +245,7 @@ def test_a_provider_that_fails_is_unreachable(visitor: Any, provider: Any, statu
         assert 'href="/sign-in?to=%2Fa%2F1"' in response["body"]
 
 
-def test_a_provider_that_is_gone_is_unreachable(visitor: Any) -> None:
+def test_a_provider_that_is_gone_is_unreachable(visitor: Visitor) -> None:
     closed = Provider("http://127.0.0.1:1", CLIENT_ID, lambda: "")
     visitor.party = RelyingParty(closed, BASE, "email")
     assert "does not answer" in visitor.get("/sign-in")["body"]
@@ -248,7 +254,7 @@ def test_a_provider_that_is_gone_is_unreachable(visitor: Any) -> None:
 class Visiting:
     """The same browser at an party that knows nothing of the provider yet."""
 
-    def __init__(self, visitor: Any) -> None:
+    def __init__(self, visitor: Visitor) -> None:
         self._visitor = visitor
 
     def fresh(self, secret: str = "") -> Any:
@@ -267,14 +273,14 @@ class Visiting:
     ],
 )
 def test_a_provider_that_describes_itself_wrongly_is_not_used(
-    visitor: Any, provider: Any, metadata: dict[str, Any]
+    visitor: Visitor, provider: OidcProvider, metadata: dict[str, Any]
 ) -> None:
     provider.metadata = metadata
     response = visitor.get("/sign-in")
     assert (response["statusCode"], "Location" in response["headers"]) == (502, False)
 
 
-def test_an_endpoint_keeps_its_own_query(visitor: Any, provider: Any) -> None:
+def test_an_endpoint_keeps_its_own_query(visitor: Visitor, provider: OidcProvider) -> None:
     provider.metadata = {"authorization_endpoint": "https://provider.example/authorize?tenant=1"}
     location = visitor.get("/sign-in")["headers"]["Location"]
     assert location.startswith("https://provider.example/authorize?tenant=1&response_type=code&")
@@ -283,14 +289,14 @@ def test_an_endpoint_keeps_its_own_query(visitor: Any, provider: Any) -> None:
 @pytest.mark.parametrize("place", ["header", "body"])
 @pytest.mark.parametrize(("given", "status"), [("s3cret:/+ %", 303), ("wrong", 502), ("", 502)])
 def test_a_client_with_a_secret_proves_itself_where_the_provider_wants_it(
-    visitor: Any, provider: Any, place: str, given: str, status: int
+    visitor: Visitor, provider: OidcProvider, place: str, given: str, status: int
 ) -> None:
     provider.secret, provider.secret_in = "s3cret:/+ %", place
     visitor.party = Visiting(visitor).fresh(given).party
     assert visitor.sign_in()["statusCode"] == status
 
 
-def test_a_secret_that_cannot_be_read_is_the_operator_s_affair(visitor: Any) -> None:
+def test_a_secret_that_cannot_be_read_is_the_operator_s_affair(visitor: Visitor) -> None:
     def unreadable() -> str:
         raise Unusable("no permission")
 
@@ -299,13 +305,13 @@ def test_a_secret_that_cannot_be_read_is_the_operator_s_affair(visitor: Any) -> 
     assert "Signing in does not work" in visitor.sign_in()["body"]
 
 
-def test_a_form_that_was_sent_too_late_is_told_that_nothing_was_decided(visitor: Any) -> None:
+def test_a_form_that_was_sent_too_late_is_told_that_nothing_was_decided(visitor: Visitor) -> None:
     response = visitor.get("/sign-in/ended?to=%2Fa%2F1%3Ft%3D2")
     assert (response["statusCode"], "Nothing was decided" in response["body"]) == (401, True)
     assert 'href="/sign-in?to=%2Fa%2F1%3Ft%3D2"' in response["body"]
 
 
-def test_signing_out_drops_the_session(visitor: Any) -> None:
+def test_signing_out_drops_the_session(visitor: Visitor) -> None:
     visitor.sign_in()
     assert visitor.session
     assert "You are signed out" in visitor.get("/sign-out")["body"]
@@ -316,7 +322,7 @@ def test_signing_out_drops_the_session(visitor: Any) -> None:
     ("path", "status"), [("/sign-in/nowhere", 404), ("/sign-in", 303), ("/sign-in/style.css", 200)]
 )
 def test_every_answer_has_the_page_s_headers_and_is_kept_by_nobody(
-    visitor: Any, path: str, status: int
+    visitor: Visitor, path: str, status: int
 ) -> None:
     response = visitor.get(path)
     assert response["statusCode"] == status
@@ -338,7 +344,7 @@ texts = st.text(max_size=60) | st.sampled_from(["/list", "//x", "abc", "a" * 43]
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_asked_has_an_answer_and_lets_nobody_in(
-    party: Any, path: str, query: dict[str, str], cookies: list[tuple[str, str]]
+    party: RelyingParty, path: str, query: dict[str, str], cookies: list[tuple[str, str]]
 ) -> None:
     event = {
         "rawPath": path,
@@ -352,7 +358,9 @@ def test_whatever_is_asked_has_an_answer_and_lets_nobody_in(
     assert not [line for line in response["cookies"] if "\n" in line or "\r" in line]
 
 
-def test_the_provider_s_description_is_read_again_after_an_hour(visitor: Any, provider: Any) -> None:
+def test_the_provider_s_description_is_read_again_after_an_hour(
+    visitor: Visitor, provider: OidcProvider
+) -> None:
     known = visitor.party.provider
 
     def location(now: float) -> str:

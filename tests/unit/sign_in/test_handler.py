@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http.cookies import SimpleCookie
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import boto3
@@ -11,13 +11,17 @@ import pytest
 import urllib3
 
 from functions.sign_in import handler as module
-from tests.oidc import CLIENT_ID
+from tests.fakes.oidc import CLIENT_ID
+
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
+    from tests.fakes.oidc import OidcProvider
 
 PARAMETER = "/self-heal/sign-in-client-secret"
 
 
 @pytest.fixture(autouse=True)
-def fresh(provider: Any, aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh(provider: OidcProvider, aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {
         "APPROVAL_URL": "https://d111.cloudfront.example/",
         "CLIENT_SECRET_PARAMETER": PARAMETER,
@@ -45,21 +49,21 @@ def sign_in(context: Any) -> dict[str, Any]:
     )
 
 
-def test_a_public_client_signs_in_without_a_secret(lambda_context: Any) -> None:
+def test_a_public_client_signs_in_without_a_secret(lambda_context: LambdaContext) -> None:
     response = sign_in(lambda_context)
     assert response["statusCode"] == 303
     assert response["headers"]["Location"] == "https://d111.cloudfront.example/a/1"
     assert [line.partition("=")[0] for line in response["cookies"]][1] == "__Host-session"
 
 
-def test_a_secret_is_used_where_there_is_one(provider: Any, lambda_context: Any) -> None:
+def test_a_secret_is_used_where_there_is_one(provider: OidcProvider, lambda_context: LambdaContext) -> None:
     provider.secret = "kept-in-parameter-store"
     boto3.client("ssm").put_parameter(Name=PARAMETER, Value=provider.secret, Type="SecureString")
     assert sign_in(lambda_context)["statusCode"] == 303
 
 
 def test_a_secret_that_cannot_be_read_is_a_page_and_a_reason_in_the_log(
-    lambda_context: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -17,7 +17,10 @@ from functions.core.approval.approvals import ApprovalStatus, Verdict
 from functions.core.approval.callers import MAX_AGE_SECONDS, CallerNotProven, Signed, sign, whose
 from functions.core.approval.orders import Order
 from functions.take_decision.take import Counter
-from tests.sts import ACCOUNT, Sts, serving
+from tests.fakes.sts import ACCOUNT, Sts, serving
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Scene
 
 ANA, BEN = (f"arn:aws:iam::{ACCOUNT}:user/{name}" for name in ("ana", "ben"))
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/Release"
@@ -49,7 +52,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(scene: Any, httpserver: HTTPServer) -> Desk:
+def desk(scene: Scene, httpserver: HTTPServer) -> Desk:
     return Desk(serving(httpserver), scene)
 
 
@@ -66,7 +69,7 @@ def test_whoever_signs_decides(desk: Desk, token: str | None) -> None:
     assert answer == {"outcome": "accepted", "by": ANA}
     (received,) = desk.received
     assert (received["by"], received["comment"]) == (ANA, "fine, 好")
-    assert desk.scene.approvals.get(approval.approval_id).via == "iam"
+    assert desk.scene.kept(approval.approval_id).via == "iam"
 
 
 def test_a_decision_whose_delivery_was_not_noted_is_found_in_the_history(desk: Desk) -> None:
@@ -77,7 +80,7 @@ def test_a_decision_whose_delivery_was_not_noted_is_found_in_the_history(desk: D
 
     desk.take(desk.signed(ANA, approve(approval)))
 
-    assert desk.scene.approvals.get(approval.approval_id).status is ApprovalStatus.DELIVERED
+    assert desk.scene.kept(approval.approval_id).status is ApprovalStatus.DELIVERED
     assert len(desk.received) == 1
 
 
@@ -157,7 +160,7 @@ def test_whom_another_account_or_their_own_choice_names_is_nobody(desk: Desk, wh
     approval = desk.scene.approval()
     answer = desk.take(desk.signed(who, approve(approval)))
     assert (answer["outcome"], why in answer["problem"], desk.received) == ("refused", True, [])
-    assert desk.scene.approvals.get(approval.approval_id).status is ApprovalStatus.PENDING
+    assert desk.scene.kept(approval.approval_id).status is ApprovalStatus.PENDING
 
 
 SSO = "AWSReservedSSO_Developer_0123456789abcdef"

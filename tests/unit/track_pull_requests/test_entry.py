@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -16,6 +16,7 @@ from functions.track_pull_requests.handler import handler
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
+    from tests.fakes.emulated import LambdaContext
     from tests.unit.conftest import Hosted
 
 
@@ -50,7 +51,7 @@ def incidents(hosted: Hosted, incidents_table: Table, monkeypatch: pytest.Monkey
 
 
 def test_what_is_merged_is_told_from_what_runs_by_the_functions_variable(
-    incidents: Incidents, lambda_context: Any
+    incidents: Incidents, lambda_context: LambdaContext
 ) -> None:
     assert handler({}, lambda_context)["merged"] == ("orders-f",)
     merge = incidents.get("orders-f").merge_sha

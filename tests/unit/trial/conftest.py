@@ -1,5 +1,5 @@
-"""Fixtures of `tests/wheels.py`."""
+"""Fixtures of `tests/fakes/wheels.py`."""
 
-from tests.wheels import index, make_wheel
+from tests.fakes.wheels import index, make_wheel
 
 __all__ = ("index", "make_wheel")

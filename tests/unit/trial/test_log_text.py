@@ -26,11 +26,14 @@ PACKED = gzip.compress(LOG.encode(), mtime=0)
     ids=["text", "gzip", "with a mark", "UTF-16", "gzip in two members"],
 )
 def test_a_log_is_read_however_it_is_kept(data: bytes) -> None:
-    assert text_of(data, "error.log") == LOG
+    assert text_of(data, "error.log", pytest.fail) == LOG
 
 
 def test_of_a_gzip_file_that_is_still_being_written_what_there_is_is_read() -> None:
-    assert LOG.startswith(text_of(PACKED[:-20], "error.log.gz"))
+    said: list[str] = []
+    text = text_of(PACKED[:-20], "error.log.gz", said.append)
+    assert LOG.startswith(text)
+    assert said == [f"error.log.gz is a gzip file that is cut off: {len(text):,} bytes could be unpacked"]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +50,7 @@ def test_of_a_gzip_file_that_is_still_being_written_what_there_is_is_read() -> N
 )
 def test_what_is_no_text_is_said_to_be_what_it_is(data: bytes, why: str) -> None:
     with pytest.raises(UserError, match=why) as told:
-        text_of(data, "x")
+        text_of(data, "x", pytest.fail)
     assert told.value.exit_code is Exit.USAGE
     assert told.value.next_step
 
@@ -55,4 +58,4 @@ def test_what_is_no_text_is_said_to_be_what_it_is(data: bytes, why: str) -> None
 def test_what_unpacks_to_more_than_a_log_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.log_text._MOST", 1000)
     with pytest.raises(UserError, match="unpacks to over"):
-        text_of(PACKED, "x")
+        text_of(PACKED, "x", pytest.fail)

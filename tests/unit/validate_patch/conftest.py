@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,6 +23,9 @@ from functions.validate_patch.tree import SYMLINK, File, Tree
 from functions.validate_patch.validate import tree_of, validate
 from infra.local.runner import LocalRunner
 from tests.unit.validate_patch.lanes_at_work import REGRESSION, RIGHT, Lanes, stocked
+
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
 
 DATA = Path(__file__).parents[2] / "data" / "validate"
 
@@ -146,7 +149,7 @@ def lanes(
     shop: Tree,
     incidents: dict[str, ValidationContext],
     propose: Callable[..., Proposal],
-    lambda_context: Any,
+    lambda_context: LambdaContext,
 ) -> Lanes:
     """A right patch with a test, in every lane."""
     return Lanes(artifacts, lambda_context, shop, incidents["label"], propose(RIGHT, test=REGRESSION))

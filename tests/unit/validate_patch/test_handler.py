@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,13 +23,16 @@ from functions.validate_patch.gates import GATES
 from functions.validate_patch.handler import handler
 from tests.unit.validate_patch.lanes_at_work import HEAL, STATE, proof
 
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
+
 RIGHT = ("shop/reports.py", '"ORD-" + order["number"]', "f\"ORD-{order['number']}\"")
 SILENCED = 'try:\n        return "ORD-" + order["number"]\n    except Exception:\n        return ""'
 Healed = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def healed(artifacts: Artifacts, runner: Runner, lambda_context: Any) -> Healed:
+def healed(artifacts: Artifacts, runner: Runner, lambda_context: LambdaContext) -> Healed:
     """The verdict, with the job run between the two questions as the runner's function does."""
 
     def run(**state: Any) -> dict[str, Any]:
@@ -148,7 +151,7 @@ def test_where_no_try_is_left_people_are_asked_at_once(
 
 
 def test_patch_that_does_not_apply_has_no_hash(
-    artifacts: Artifacts, propose: Callable[..., Proposal], lambda_context: Any
+    artifacts: Artifacts, propose: Callable[..., Proposal], lambda_context: LambdaContext
 ) -> None:
     artifacts.put_json(HEAL.attempt_key("proposal.json"), propose(("nowhere.py", "x", "y")).to_json())
     answer = handler(STATE, lambda_context)
@@ -183,7 +186,7 @@ def test_installed_dependencies_are_there_for_the_tests_and_missing_ones_are_sai
 
 
 def test_what_reading_disproves_is_not_run(
-    artifacts: Artifacts, propose: Callable[..., Proposal], lambda_context: Any
+    artifacts: Artifacts, propose: Callable[..., Proposal], lambda_context: LambdaContext
 ) -> None:
     reaching = propose(("shop/reports.py", 'return "ORD-"', 'return __import__("os").getcwd() + "ORD-"'))
     artifacts.put_json(HEAL.attempt_key("proposal.json"), reaching.to_json())

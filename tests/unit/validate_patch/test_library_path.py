@@ -21,7 +21,7 @@ from functions.harness.runner import Ran
 from functions.validate_patch import order
 from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import Validation, examine, judge
-from tests.pythons import HERE, loaded_by_path
+from tests.fakes.pythons import HERE, loaded_by_path
 
 FIX = ("shop/pricing.py", "RATES[country]", "RATES.get(country, DEFAULT_RATE)")
 Prove = Callable[[dict[str, str]], Validation]

@@ -20,7 +20,7 @@ from functions.validate_patch import validate as validate_module
 from functions.validate_patch.order import TIMES
 from functions.validate_patch.tree import Tree
 from functions.validate_patch.validate import Examined, examine
-from tests.emulated import LambdaContext, emulated
+from tests.fakes.emulated import LambdaContext, emulated
 from tests.unit.validate_patch.lanes_at_work import LANES, REGRESSION, RIGHT, Lanes, gate, proven, stocked
 
 Change = Callable[[dict[str, Any]], Any]

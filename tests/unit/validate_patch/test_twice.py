@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,9 @@ from functions.harness.job import Job
 from functions.harness.runner import Runner
 from functions.validate_patch.handler import handler
 from tests.unit.validate_patch.lanes_at_work import HEAL, REGRESSION, RIGHT, STATE, proof
+
+if TYPE_CHECKING:
+    from tests.fakes.emulated import LambdaContext
 
 DEPLOYED, HEAD = "a" * 40, "f" * 40
 FILE = "shop/reports.py"
@@ -77,7 +80,7 @@ class Twice:
 def twice(
     artifacts: Artifacts,
     runner: Runner,
-    lambda_context: Any,
+    lambda_context: LambdaContext,
     shop_archive: bytes,
     propose: Callable[..., Proposal],
 ) -> Twice:

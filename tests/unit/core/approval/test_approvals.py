@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from functions.core.approval.approvals import Approval, ApprovalStatus, Verdict
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Scene
 
 ANSWER: dict[str, Any] = {
     "decision": Verdict.APPROVE,
@@ -21,7 +24,7 @@ ANSWER: dict[str, Any] = {
 }
 
 
-def test_an_opened_approval_reads_back_whole(scene: Any) -> None:
+def test_an_opened_approval_reads_back_whole(scene: Scene) -> None:
     approval = scene.approval()
     assert scene.approvals.get(approval.approval_id) == approval
     assert approval.status is ApprovalStatus.PENDING
@@ -29,16 +32,16 @@ def test_an_opened_approval_reads_back_whole(scene: Any) -> None:
     assert approval.ttl > approval.expires_at
 
 
-def test_what_is_unknown_is_none(scene: Any) -> None:
+def test_what_is_unknown_is_none(scene: Scene) -> None:
     assert scene.approvals.get("nothing") is None
     assert scene.approvals.decide("nothing", **ANSWER) is None
     assert scene.approvals.supersede("nothing") is None
     assert scene.approvals.get("nothing") is None
 
 
-def test_the_audit_record_says_who_when_what_and_from_where_but_not_the_token(scene: Any) -> None:
+def test_the_audit_record_says_who_when_what_and_from_where_but_not_the_token(scene: Scene) -> None:
     scene.approvals.decide(scene.approval().approval_id, **ANSWER)
-    audit = scene.approvals.get(scene.approval().approval_id).audit()
+    audit = scene.kept(scene.approval().approval_id).audit()
     assert {name: audit[name] for name in ANSWER} == ANSWER | {"decision": "approve"}
     assert audit["decided_at"]
     assert len(audit["patch_sha256"]) == 64
@@ -67,7 +70,7 @@ def test_the_audit_record_says_who_when_what_and_from_where_but_not_the_token(sc
     ],
 )
 def test_only_the_moves_of_the_picture_are_possible(
-    scene: Any, moves: tuple[str, ...], status: ApprovalStatus, token_kept: bool
+    scene: Scene, moves: tuple[str, ...], status: ApprovalStatus, token_kept: bool
 ) -> None:
     name = scene.approval().approval_id
     known: dict[str, Callable[[], Any]] = {
@@ -77,17 +80,17 @@ def test_only_the_moves_of_the_picture_are_possible(
     }
     for move in moves:
         known.get(move, lambda move=move: getattr(scene.approvals, move)(name))()
-    row = scene.approvals.get(name)
+    row = scene.kept(name)
     assert (row.status, bool(row.token)) == (status, token_kept)
 
 
-def test_a_decision_after_the_time_is_over_is_refused(scene: Any) -> None:
+def test_a_decision_after_the_time_is_over_is_refused(scene: Scene) -> None:
     approval = scene.approval(expires_at=int(time.time()) - 1)
     assert scene.approvals.decide(approval.approval_id, **ANSWER) is None
-    assert scene.approvals.get(approval.approval_id).status is ApprovalStatus.PENDING
+    assert scene.kept(approval.approval_id).status is ApprovalStatus.PENDING
 
 
-def again(scene: Any, approval: Approval) -> Approval:
+def again(scene: Scene, approval: Approval) -> Approval:
     """What a retried step does: the same question with a new task token."""
     reopened: Approval = scene.approvals.open(
         replace(approval, token=b"newer", expires_at=approval.expires_at + 60, status=ApprovalStatus.PENDING)
@@ -95,14 +98,14 @@ def again(scene: Any, approval: Approval) -> Approval:
     return reopened
 
 
-def test_asking_again_renews_an_unanswered_approval(scene: Any) -> None:
+def test_asking_again_renews_an_unanswered_approval(scene: Scene) -> None:
     approval = scene.approval()
     renewed = again(scene, approval)
     assert (renewed.token, renewed.expires_at) == (b"newer", approval.expires_at + 60)
     assert renewed.created_at == approval.created_at
 
 
-def test_asking_again_keeps_an_undelivered_answer(scene: Any) -> None:
+def test_asking_again_keeps_an_undelivered_answer(scene: Scene) -> None:
     approval = scene.approval()
     scene.approvals.decide(approval.approval_id, **ANSWER)
     renewed = again(scene, approval)
@@ -113,21 +116,21 @@ def test_asking_again_keeps_an_undelivered_answer(scene: Any) -> None:
     )
 
 
-def test_asking_again_revives_an_answer_that_came_while_nobody_waited(scene: Any) -> None:
+def test_asking_again_revives_an_answer_that_came_while_nobody_waited(scene: Scene) -> None:
     approval = scene.approval()
     scene.approvals.decide(approval.approval_id, **ANSWER)
     scene.approvals.expire(approval.approval_id)
     assert again(scene, approval).status is ApprovalStatus.DECIDED
 
 
-def test_asking_again_reopens_what_expired_without_an_answer(scene: Any) -> None:
+def test_asking_again_reopens_what_expired_without_an_answer(scene: Scene) -> None:
     approval = scene.approval()
     scene.approvals.expire(approval.approval_id)
     assert again(scene, approval).status is ApprovalStatus.PENDING
 
 
 @pytest.mark.parametrize("end", ["delivered", "supersede"])
-def test_asking_again_does_not_reopen_what_is_over(scene: Any, end: str) -> None:
+def test_asking_again_does_not_reopen_what_is_over(scene: Scene, end: str) -> None:
     approval = scene.approval()
     if end == "delivered":
         scene.approvals.decide(approval.approval_id, **ANSWER)
@@ -135,7 +138,7 @@ def test_asking_again_does_not_reopen_what_is_over(scene: Any, end: str) -> None
     assert again(scene, approval) == ended
 
 
-def test_the_audit_trail_runs_backwards_through_every_question(scene: Any) -> None:
+def test_the_audit_trail_runs_backwards_through_every_question(scene: Scene) -> None:
     first = scene.approval(1)
     second = scene.approval(2, previous_id=first.approval_id)
     third = scene.approval(3, previous_id=second.approval_id)
@@ -144,6 +147,6 @@ def test_the_audit_trail_runs_backwards_through_every_question(scene: Any) -> No
     assert scene.approvals.history("") == []
 
 
-def test_a_trail_that_loops_ends(scene: Any) -> None:
+def test_a_trail_that_loops_ends(scene: Scene) -> None:
     approval = scene.approval(previous_id="approval-1-of-the-scene-with-entropy")
     assert 1 < len(scene.approvals.history(approval.approval_id)) <= 50

@@ -125,6 +125,7 @@ def test_iam_identities_and_slack_users_are_sent_no_link() -> None:
         ("arn:aws:lambda:eu-west-1:123456789012:function:f", "no ARN of an IAM user"),
         *((one, "no mail address") for one in ("ana@", "@shop.example", "a@b@shop.example", "ana@shop")),
         ("slack:ana", "no Slack user's id"),
+        ("ana\u2060@shop.example", "cannot be seen: U+2060"),
     ],
 )
 def test_what_can_be_nobody_who_decides_is_told_apart(approver: str, why: str) -> None:

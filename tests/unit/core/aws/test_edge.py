@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -17,6 +17,11 @@ from functions.core.aws.edge import event
 from functions.core.aws.names import PING
 from functions.core.workflow.errors import ForgeUnavailable, HealingStopped
 from infra.catalog import FUNCTIONS, SIGN_IN, STEPS
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.client import SSMClient
+
+    from tests.fakes.emulated import LambdaContext
 
 STATE = {
     "incident_id": "orders-v1-abc",
@@ -32,7 +37,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def test_result_passes_through_with_one_log_line_and_one_metric(
-    lambda_context: Any, capsys: pytest.CaptureFixture[str]
+    lambda_context: LambdaContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
     @event
     def handler(event: dict[str, Any], _: Deployment) -> dict[str, Any]:
@@ -51,7 +56,7 @@ def test_result_passes_through_with_one_log_line_and_one_metric(
 
 
 def test_an_exception_reaches_the_runtime_as_its_own_class(
-    lambda_context: Any, capsys: pytest.CaptureFixture[str]
+    lambda_context: LambdaContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
     @event
     def handler(event: dict[str, Any], _: Deployment) -> dict[str, Any]:
@@ -68,7 +73,7 @@ def test_an_exception_reaches_the_runtime_as_its_own_class(
 
 
 def test_one_invocation_leaves_nothing_in_the_next_ones_log(
-    lambda_context: Any, capsys: pytest.CaptureFixture[str]
+    lambda_context: LambdaContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
     @event
     def handler(event: dict[str, Any], _: Deployment) -> dict[str, Any]:
@@ -84,7 +89,10 @@ def test_one_invocation_leaves_nothing_in_the_next_ones_log(
 
 @pytest.mark.parametrize("folder", [spec.folder for spec in (*FUNCTIONS, SIGN_IN)])
 def test_every_function_answers_a_ping_and_does_nothing(
-    folder: str, lambda_context: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: str,
+    lambda_context: LambdaContext,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Without settings, credentials or a network: whatever it did beyond answering would fail here."""
     monkeypatch.setattr("os.environ", {})
@@ -94,7 +102,7 @@ def test_every_function_answers_a_ping_and_does_nothing(
     assert capsys.readouterr().out == ""
 
 
-def test_a_request_that_looks_like_a_ping_is_a_request(lambda_context: Any) -> None:
+def test_a_request_that_looks_like_a_ping_is_a_request(lambda_context: LambdaContext) -> None:
     @event
     def handler(event: dict[str, Any], _: Deployment) -> dict[str, Any]:
         return {"outcome": "handled"}
@@ -105,7 +113,7 @@ def test_a_request_that_looks_like_a_ping_is_a_request(lambda_context: Any) -> N
 
 
 def test_numbers_are_measured_by_name_alone_and_say_what_they_are_of_as_properties(
-    lambda_context: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    lambda_context: LambdaContext, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "SelfHealingCode-beta")
 
@@ -134,7 +142,7 @@ def test_numbers_are_measured_by_name_alone_and_say_what_they_are_of_as_properti
 
 
 def test_an_outcome_that_says_nothing_is_not_paid_for(
-    lambda_context: Any, capsys: pytest.CaptureFixture[str]
+    lambda_context: LambdaContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
     @event
     def handler(event: dict[str, Any], _: Deployment) -> dict[str, Any]:
@@ -145,7 +153,9 @@ def test_an_outcome_that_says_nothing_is_not_paid_for(
     assert [line for line in lines(capsys) if "_aws" in line] == []
 
 
-def test_a_trace_says_what_it_is_about(lambda_context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trace_says_what_it_is_about(
+    lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: dict[str, Any] = {}
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "fetch_source")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "self-heal-beta-fetch-source")
@@ -168,14 +178,14 @@ SWITCHED = [spec.folder for spec in STEPS if spec.folder not in ("claim_incident
 
 
 @pytest.fixture
-def switch(aws: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+def switch(aws: None, monkeypatch: pytest.MonkeyPatch) -> SSMClient:
     monkeypatch.setenv("SWITCH_PARAMETER", "/edge-test/stopped")
     return boto3.client("ssm")
 
 
 @pytest.mark.parametrize("folder", SWITCHED)
 def test_a_step_does_nothing_while_all_healing_is_stopped(
-    folder: str, switch: Any, lambda_context: Any
+    folder: str, switch: SSMClient, lambda_context: LambdaContext
 ) -> None:
     switch.put_parameter(Name="/edge-test/stopped", Value="{}", Type="String")
     with pytest.raises(HealingStopped):
@@ -184,7 +194,7 @@ def test_a_step_does_nothing_while_all_healing_is_stopped(
 
 @pytest.mark.parametrize("folder", SWITCHED)
 def test_a_step_does_nothing_without_the_permission_to_see_whether_healing_is_stopped(
-    folder: str, switch: Any, lambda_context: Any, monkeypatch: pytest.MonkeyPatch
+    folder: str, switch: SSMClient, lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 

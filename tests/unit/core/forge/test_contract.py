@@ -19,7 +19,7 @@ from functions.core.workflow.errors import (
     ForgeUnavailable,
     RepositoryNotFound,
 )
-from infra.local.forge import Outage
+from tests.fakes.forge import Outage
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Hosted

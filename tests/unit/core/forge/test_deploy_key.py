@@ -24,7 +24,7 @@ from functions.core.workflow.errors import (
     RepositoryNotFound,
 )
 from functions.core.workflow.state import CommitState
-from tests.ssh import SshServer, new_key
+from tests.fakes.ssh import SshServer, new_key
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Hosted

@@ -15,8 +15,8 @@ from functions.core.apps.registry import Registry, bound
 from functions.core.forge.connect import connect
 from functions.core.forge.installation import Installation, token_of
 from functions.core.workflow.errors import ForgeAccessDenied, ForgeUnavailable
-from infra.local.forge import Outage
-from infra.local.forge.access import RegisteredApp
+from tests.fakes.forge import Outage
+from tests.fakes.github import RegisteredApp
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Hosted

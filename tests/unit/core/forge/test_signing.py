@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from functions.core.forge.signing import NoSigningKey, SigningKey
-from tests.ssh import new_key
+from tests.fakes.ssh import new_key
 
 
 def _verifies(

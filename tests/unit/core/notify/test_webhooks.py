@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from functions.core.notify.webhooks import Post, WebhookInvalid, Webhooks, parse
-from tests.channel import Channel
+from tests.fakes.channel import Channel
 
 POST = Post(
     headline="orders: approve a fix? KeyError: '<!channel>' & more",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.core.source.archive import ArchiveLimits, Member, MemberKind, members_of, pack, read, unpack
+from functions.core.source.archive import ArchiveLimits, Member, MemberKind, members_of, pack, read
 from functions.core.workflow.errors import ArchiveUnsafe, SourceTooLarge
 
 TREE = [
@@ -50,8 +50,7 @@ def test_same_tree_in_another_order_gives_the_same_bytes() -> None:
 
 
 def test_a_directory_survives_the_round_trip(tmp_path: Path) -> None:
-    source, target = tmp_path / "source", tmp_path / "target"
-    target.mkdir()
+    source = tmp_path / "source"
     for member in TREE:
         path = source / member.path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,12 +64,10 @@ def test_a_directory_survives_the_round_trip(tmp_path: Path) -> None:
     (source / "packages").symlink_to("orders")
 
     first = pack(members_of(source))
-    assert unpack(first, target) == len(TREE) + 1
-
-    assert pack(members_of(target)) == first
-    assert not (target / ".git").exists()
-    assert os.access(target / "bin/run", os.X_OK)
-    assert (target / "packages" / "pricing.py").read_bytes() == TREE[0].data
+    found = {member.path: member for member in read(first)}
+    assert len(found) == len(TREE) + 1
+    assert found["bin/run"].kind is MemberKind.EXECUTABLE
+    assert found["packages"] == Member("packages", b"orders", MemberKind.SYMLINK)
 
 
 def test_pack_leaves_out_links_that_point_outside() -> None:
@@ -111,27 +108,9 @@ def test_pack_refuses_two_members_with_one_path() -> None:
         ([entry("dev", tarfile.CHRTYPE)], "neither a file nor a symlink"),
     ],
 )  # fmt: skip
-def test_unpack_refuses_hostile_members(tmp_path: Path, members: list[tarfile.TarInfo], reason: str) -> None:
-    inside = tmp_path / "inside"
-    inside.mkdir()
+def test_hostile_members_are_refused(members: list[tarfile.TarInfo], reason: str) -> None:
     with pytest.raises(ArchiveUnsafe, match=reason):
-        unpack(tar_of(*members), inside)
-    assert [path.name for path in tmp_path.iterdir()] == ["inside"]
-
-
-def test_unpack_drops_a_link_that_leads_outside_by_way_of_another(tmp_path: Path) -> None:
-    inside = tmp_path / "inside"
-    inside.mkdir()
-    # By its text alone each target stays inside, but deep is another place than its path says.
-    archive = tar_of(
-        entry("x/y/deep", tarfile.SYMTYPE, "../../top"),
-        entry("escape", tarfile.SYMTYPE, "x/y/deep/../../outside"),
-        entry("top/file"),
-    )
-    (tmp_path / "outside").write_text("not ours")
-    unpack(archive, inside)
-    assert not (inside / "escape").is_symlink()
-    assert (inside / "x/y/deep/file").read_bytes() == b"x"
+        list(read(tar_of(*members)))
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ def test_a_reference_names_the_bytes_and_reads_them(artifacts: Artifacts) -> Non
 
 
 def test_bytes_that_were_swapped_are_not_read(artifacts: Artifacts) -> None:
-    reference = artifacts.put_text("a/1/proposal.json", "{}")
-    artifacts.put_text("a/1/proposal.json", '{"title": "forged"}')
+    reference = artifacts.put_json("a/1/proposal.json", {})
+    artifacts.put_json("a/1/proposal.json", {"title": "forged"})
     for read in (artifacts.get, artifacts.get_text, artifacts.get_json, artifacts.find_json):
         with pytest.raises(ArtifactChanged, match=r"a/1/proposal\.json is not what was written"):
             read(reference)

@@ -12,7 +12,7 @@ import pytest
 from git import Repo
 from github import Auth, Github
 
-from infra.local.forge import ForgeServer
+from tests.fakes.forge import Forge
 
 TOKEN = "correct-horse"
 SLUG = "acme/orders"
@@ -34,7 +34,7 @@ class Answer:
 class Site:
     """A forge under test, its first commit, and a working copy's way to it."""
 
-    forge: ForgeServer
+    forge: Forge
     directory: Path
     first_sha: str
     scratch: Path
@@ -107,7 +107,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def site(tmp_path: Path, source: Path) -> Iterator[Site]:
-    forge = ForgeServer(tmp_path / "forge", TOKEN)
+    forge = Forge(tmp_path / "forge", TOKEN)
     sha = forge.create_repository(SLUG, source, collaborators=["ann"])
     forge.start()
     site = Site(forge, tmp_path / "forge", sha, tmp_path)

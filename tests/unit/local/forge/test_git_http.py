@@ -11,15 +11,18 @@ import struct
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 from git import GitCommandError, Repo
 
-from infra.local.forge import ForgeServer
+from tests.fakes.forge import Forge
 from tests.processes import commands_below
+
+if TYPE_CHECKING:
+    from tests.unit.local.forge.conftest import Site
 
 UPLOAD = "/acme/orders.git/info/refs?service=git-upload-pack"
 RECEIVE = "/acme/orders.git/info/refs?service=git-receive-pack"
@@ -38,15 +41,15 @@ def v2(token: str) -> dict[str, str]:
     }
 
 
-def test_a_clone_has_the_imported_files_at_the_imported_commit(site: Any) -> None:
+def test_a_clone_has_the_imported_files_at_the_imported_commit(site: Site) -> None:
     repo = site.clone()
 
     assert repo.head.commit.hexsha == site.first_sha
     assert repo.active_branch.name == "main"
-    assert sorted(blob.path for blob in repo.tree().blobs) == ["README.md", "app.py"]
+    assert {blob.path for blob in repo.tree().blobs} == {"README.md", "app.py"}
 
 
-def test_a_revision_that_is_no_branch_tip_can_be_fetched_alone(site: Any, tmp_path: Path) -> None:
+def test_a_revision_that_is_no_branch_tip_can_be_fetched_alone(site: Site, tmp_path: Path) -> None:
     site.push("main", {"app.py": "VERSION = 2\n"})
     site.push("main", {"app.py": "VERSION = 3\n"})
 
@@ -57,7 +60,7 @@ def test_a_revision_that_is_no_branch_tip_can_be_fetched_alone(site: Any, tmp_pa
 
 
 @pytest.mark.parametrize("version", [0, 2])
-def test_a_commit_whose_branch_is_gone_can_still_be_fetched(site: Any, tmp_path: Path, version: int) -> None:
+def test_a_commit_whose_branch_is_gone_can_still_be_fetched(site: Site, tmp_path: Path, version: int) -> None:
     sha = site.push("gone", {"a.py": "A = 1\n"})
     site.clones[-1].git.push("origin", "--delete", "gone")
 
@@ -68,7 +71,7 @@ def test_a_commit_whose_branch_is_gone_can_still_be_fetched(site: Any, tmp_path:
         assert repo.git.rev_parse("FETCH_HEAD") == sha
 
 
-def test_a_push_beyond_git_s_post_buffer_arrives_whole(site: Any) -> None:
+def test_a_push_beyond_git_s_post_buffer_arrives_whole(site: Site) -> None:
     # Above http.postBuffer (1 MiB) git sends the pack with chunked transfer encoding; hex hardly compresses.
     import random
 
@@ -82,7 +85,7 @@ def test_a_push_beyond_git_s_post_buffer_arrives_whole(site: Any) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "chunked", "gzip and chunked"])
-def test_request_bodies_are_understood_in_every_encoding(site: Any, encoding: str) -> None:
+def test_request_bodies_are_understood_in_every_encoding(site: Site, encoding: str) -> None:
     body = gzip.compress(LS_REFS) if "gzip" in encoding else LS_REFS
     headers = v2(site.token) | ({"Content-Encoding": "gzip"} if "gzip" in encoding else {})
     chunked = "chunked" in encoding
@@ -111,7 +114,7 @@ def test_request_bodies_are_understood_in_every_encoding(site: Any, encoding: st
         ("version=2 GIT_DIR=/", b"# service=git-upload-pack"),
     ],
 )
-def test_the_protocol_version_is_passed_on_when_well_formed(site: Any, header: str, version: bytes) -> None:
+def test_the_protocol_version_is_passed_on_when_well_formed(site: Site, header: str, version: bytes) -> None:
     answer = site.request("GET", UPLOAD, headers=basic("x", site.token) | {"Git-Protocol": header})
 
     assert version in answer.body[:60]
@@ -140,7 +143,7 @@ def test_the_protocol_version_is_passed_on_when_well_formed(site: Any, header: s
     ],
 )
 def test_who_may_have_which_service(
-    site: Any, source: Path, path: str, credentials: dict[str, str], status: int
+    site: Site, source: Path, path: str, credentials: dict[str, str], status: int
 ) -> None:
     site.forge.create_repository("acme/open", source, private=False)
 
@@ -150,7 +153,7 @@ def test_who_may_have_which_service(
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
 
 
-def test_git_s_own_messages_say_what_is_wrong(site: Any) -> None:
+def test_git_s_own_messages_say_what_is_wrong(site: Site) -> None:
     with pytest.raises(GitCommandError, match="Authentication failed"):
         site.clone(password="wrong")
     with pytest.raises(GitCommandError, match=r"repository '.*' not found"):
@@ -184,14 +187,14 @@ def test_git_s_own_messages_say_what_is_wrong(site: Any) -> None:
         ("GET", "/acme/orders.git/git-receive-pack", 405),
     ],
 )
-def test_hostile_addresses_are_refused(site: Any, method: str, path: str, status: int) -> None:
+def test_hostile_addresses_are_refused(site: Site, method: str, path: str, status: int) -> None:
     answer = site.request(method, path, headers=basic("x", site.token))
 
     assert answer.status == status
     assert site.first_sha.encode() not in answer.body
 
 
-def test_the_forge_s_own_refs_can_be_read_but_not_pushed(site: Any, fixed: str) -> None:
+def test_the_forge_s_own_refs_can_be_read_but_not_pushed(site: Site, fixed: str) -> None:
     site.github().get_repo(site.slug).create_pull(base="main", head="fix", title="Fix")
     repo = site.clone()
 
@@ -201,7 +204,7 @@ def test_the_forge_s_own_refs_can_be_read_but_not_pushed(site: Any, fixed: str) 
         repo.git.push("origin", "HEAD:refs/pull/1/head")
 
 
-def test_clones_and_a_push_at_the_same_time_all_succeed(site: Any) -> None:
+def test_clones_and_a_push_at_the_same_time_all_succeed(site: Site) -> None:
     repo = site.clone()
     failures: list[Exception] = []
 
@@ -225,7 +228,7 @@ def test_clones_and_a_push_at_the_same_time_all_succeed(site: Any) -> None:
     assert site.github().get_repo(site.slug).get_branch("main").commit.sha == repo.head.commit.hexsha
 
 
-def test_clients_that_reset_the_connection_leave_no_process(site: Any) -> None:
+def test_clients_that_reset_the_connection_leave_no_process(site: Site) -> None:
     address = urlsplit(site.forge.url)
     token = basic("x", site.token)["Authorization"]
     asking = f"GET {UPLOAD} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {token}\r\n\r\n".encode()
@@ -242,7 +245,7 @@ def test_clients_that_reset_the_connection_leave_no_process(site: Any) -> None:
 
 
 def test_git_settings_of_the_person_who_runs_the_forge_do_not_matter(
-    site: Any, tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = tmp_path / "gitconfig"
     settings.write_text(
@@ -251,4 +254,4 @@ def test_git_settings_of_the_person_who_runs_the_forge_do_not_matter(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
 
-    assert ForgeServer(tmp_path / "other", "t").create_repository("a/b", source) == site.first_sha
+    assert Forge(tmp_path / "other", "t").create_repository("a/b", source) == site.first_sha

@@ -11,6 +11,9 @@ from infra.local.forge.markup import markdown
     ("text", "html"),
     [
         ("**b** `c`", "<p><strong>b</strong> <code>c</code></p>\n"),
+        ("`tests_kept(<b>)`", "<code>tests_<wbr>kept(<wbr>&lt;b&gt;)</code>"),
+        ("`ZeroDivisionError`", "<code>Zero<wbr>Division<wbr>Error</code>"),
+        (f"`{'x' * 26}`", f"<code>{'x' * 24}<wbr>x<wbr>x</code>"),
         ("<b>x</b>", "<p>&lt;b&gt;x&lt;/b&gt;</p>\n"),
         ("<script>\nx\n</script>", "<p>&lt;script&gt;\nx\n&lt;/script&gt;</p>\n"),
         ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>\n"),

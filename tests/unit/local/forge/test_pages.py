@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.unit.local.forge.conftest import Site
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'</title><script>alert(2)</script>"
 PULL = "/acme/orders/pull/1"
@@ -35,19 +38,19 @@ class Tags(HTMLParser):
             self.fields[values["name"] or ""] = values["value"] or ""
 
 
-def opened(site: Any, **values: str) -> None:
-    data = {"title": "Unknown items", "body": "", "head": "fix"} | values
+def opened(site: Site, **values: str) -> None:
+    data: dict[str, Any] = {"title": "Unknown items", "body": "", "head": "fix"} | values
     site.github().get_repo("acme/orders").create_pull(base="main", **data)
 
 
-def press(site: Any, action: str, fields: Mapping[str, str | bytes], origin: str | None = None) -> Any:
+def press(site: Site, action: str, fields: Mapping[str, str | bytes], origin: str | None = None) -> Any:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     if origin != "":
         headers["Origin"] = origin or site.forge.url
     return site.request("POST", f"{PULL}/{action}", urlencode(fields).encode(), headers)
 
 
-def test_one_finds_the_way_from_the_list_to_the_diff(site: Any, fixed: str) -> None:
+def test_one_finds_the_way_from_the_list_to_the_diff(site: Site, fixed: str) -> None:
     opened(site)
 
     home, repository, pull = (site.request("GET", path) for path in ("/", "/acme/orders", PULL))
@@ -76,7 +79,7 @@ def test_one_finds_the_way_from_the_list_to_the_diff(site: Any, fixed: str) -> N
     assert re.search(r'<tr class="a">.*PRICES.*get', pull.text)
 
 
-def test_every_link_of_every_page_leads_somewhere(site: Any, fixed: str) -> None:
+def test_every_link_of_every_page_leads_somewhere(site: Site, fixed: str) -> None:
     opened(site)
     seen, todo = set[str](), ["/"]
     while todo:
@@ -92,14 +95,14 @@ def test_every_link_of_every_page_leads_somewhere(site: Any, fixed: str) -> None
     assert f"/acme/orders/blob/{fixed}/app.py" in seen
 
 
-def test_a_file_at_a_revision_has_numbered_lines(site: Any) -> None:
+def test_a_file_at_a_revision_has_numbered_lines(site: Site) -> None:
     page = site.request("GET", f"/acme/orders/blob/{site.first_sha}/app.py")
 
     assert '<tr id="L5">' in page.text
     assert 'id="L6"' not in page.text
 
 
-def test_text_of_strangers_is_text(site: Any) -> None:
+def test_text_of_strangers_is_text(site: Site) -> None:
     # Given hostile names and words wherever somebody else chooses them,
     branch = "fix-<script>alert(3)</script>\"'&"
     path = "x\"'<script>alert(4)<&.py"
@@ -126,7 +129,7 @@ def test_text_of_strangers_is_text(site: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/acme/orders", "/static/forge.css", "/none", "/acme/orders/pull/7"])
-def test_every_answer_carries_the_protective_headers(site: Any, path: str) -> None:
+def test_every_answer_carries_the_protective_headers(site: Site, path: str) -> None:
     headers = site.request("GET", path).headers
 
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'")
@@ -154,7 +157,7 @@ def test_every_answer_carries_the_protective_headers(site: Any, path: str) -> No
         "/acme/orders/%3Cscript%3Ealert(1)%3C/script%3E",
     ],
 )
-def test_what_does_not_exist_is_a_page_that_says_so(site: Any, path: str) -> None:
+def test_what_does_not_exist_is_a_page_that_says_so(site: Site, path: str) -> None:
     answer = site.request("GET", path)
 
     assert answer.status == 404
@@ -163,11 +166,11 @@ def test_what_does_not_exist_is_a_page_that_says_so(site: Any, path: str) -> Non
 
 
 @pytest.mark.parametrize("path", ["../../../HEAD", "..", "app.py/", "none.py", "app.py%00", "%ff", ""])
-def test_a_path_that_is_no_file_of_the_commit_is_not_found(site: Any, path: str) -> None:
+def test_a_path_that_is_no_file_of_the_commit_is_not_found(site: Site, path: str) -> None:
     assert site.request("GET", f"/acme/orders/blob/{site.first_sha}/{path}").status == 404
 
 
-def test_a_draft_is_made_ready_before_it_is_merged(site: Any, fixed: str) -> None:
+def test_a_draft_is_made_ready_before_it_is_merged(site: Site, fixed: str) -> None:
     site.github().get_repo("acme/orders").create_pull(base="main", head="fix", title="T", draft=True)
     page = site.request("GET", PULL).text
     assert "This is a draft." in page
@@ -176,7 +179,7 @@ def test_a_draft_is_made_ready_before_it_is_merged(site: Any, fixed: str) -> Non
     assert "Merge pull request" in site.request("GET", PULL).text
 
 
-def test_the_merge_button_merges(site: Any, fixed: str) -> None:
+def test_the_merge_button_merges(site: Site, fixed: str) -> None:
     opened(site)
     fields = Tags(site.request("GET", PULL).text).fields
 
@@ -194,7 +197,7 @@ def test_the_merge_button_merges(site: Any, fixed: str) -> None:
     assert re.search(r'<tr class="a">.*PRICES.*get', site.request("GET", PULL).text)
 
 
-def test_the_close_button_closes(site: Any, fixed: str) -> None:
+def test_the_close_button_closes(site: Site, fixed: str) -> None:
     opened(site)
 
     answer = press(site, "close", Tags(site.request("GET", PULL).text).fields)
@@ -205,7 +208,7 @@ def test_the_close_button_closes(site: Any, fixed: str) -> None:
 
 
 @pytest.mark.parametrize("action", ["close", "merge"])
-def test_what_was_typed_is_said_whichever_button_is_pressed(site: Any, fixed: str, action: str) -> None:
+def test_what_was_typed_is_said_whichever_button_is_pressed(site: Site, fixed: str, action: str) -> None:
     opened(site)
     page = Tags(site.request("GET", PULL).text)
     assert press(site, action, page.fields | {"body": "/self-heal because of the table"}).status == 303
@@ -228,7 +231,7 @@ def test_what_was_typed_is_said_whichever_button_is_pressed(site: Any, fixed: st
     ],
 )
 def test_a_button_pressed_by_another_site_does_nothing(
-    site: Any, fixed: str, change: dict[str, str], origin: str | None, status: int
+    site: Site, fixed: str, change: dict[str, str], origin: str | None, status: int
 ) -> None:
     opened(site)
     fields = Tags(site.request("GET", PULL).text).fields | change
@@ -240,7 +243,7 @@ def test_a_button_pressed_by_another_site_does_nothing(
     assert site.github().get_repo("acme/orders").get_pull(1).state == "open"
 
 
-def test_the_token_of_one_pull_request_is_no_good_for_another(site: Any, fixed: str) -> None:
+def test_the_token_of_one_pull_request_is_no_good_for_another(site: Site, fixed: str) -> None:
     opened(site)
     site.push("second", {"b.py": "B = 1\n"})
     opened(site, head="second")
@@ -249,14 +252,14 @@ def test_the_token_of_one_pull_request_is_no_good_for_another(site: Any, fixed: 
     assert press(site, "close", fields).status == 403
 
 
-def test_merging_by_link_is_impossible(site: Any, fixed: str) -> None:
+def test_merging_by_link_is_impossible(site: Site, fixed: str) -> None:
     opened(site)
 
     assert site.request("GET", f"{PULL}/merge").status == 405
     assert site.github().get_repo("acme/orders").get_pull(1).state == "open"
 
 
-def test_what_was_pushed_after_the_page_was_read_is_not_merged(site: Any, fixed: str) -> None:
+def test_what_was_pushed_after_the_page_was_read_is_not_merged(site: Site, fixed: str) -> None:
     opened(site)
     fields = Tags(site.request("GET", PULL).text).fields
     site.push("fix", {"sneaked.py": "S = 1\n"})
@@ -267,7 +270,7 @@ def test_what_was_pushed_after_the_page_was_read_is_not_merged(site: Any, fixed:
     assert "Head branch was modified" in answer.text
 
 
-def test_a_conflict_is_told_and_has_no_merge_button(site: Any, fixed: str) -> None:
+def test_a_conflict_is_told_and_has_no_merge_button(site: Site, fixed: str) -> None:
     opened(site)
     site.push("main", {"app.py": "PRICES = {}\n"})
 

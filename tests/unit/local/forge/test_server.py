@@ -9,7 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -17,10 +17,13 @@ import pytest
 from git import GitCommandError
 from github import GithubException
 
-from infra.local.forge import ForgeServer, Outage
+from tests.fakes.forge import Forge, Outage
+
+if TYPE_CHECKING:
+    from tests.unit.local.forge.conftest import Site
 
 
-def test_it_keeps_its_port_over_stops_and_starts(site: Any) -> None:
+def test_it_keeps_its_port_over_stops_and_starts(site: Site) -> None:
     url = site.forge.url
     for _ in range(3):
         site.forge.stop()
@@ -33,7 +36,7 @@ def test_it_keeps_its_port_over_stops_and_starts(site: Any) -> None:
         assert site.request("GET", "/").status == 200
 
 
-def test_it_listens_on_the_loopback_address_only(site: Any) -> None:
+def test_it_listens_on_the_loopback_address_only(site: Site) -> None:
     host, _, port = urlsplit(site.forge.url).netloc.partition(":")
 
     assert host == "127.0.0.1"
@@ -41,7 +44,7 @@ def test_it_listens_on_the_loopback_address_only(site: Any) -> None:
         pass
 
 
-def test_a_stop_does_not_wait_for_idle_clients(site: Any) -> None:
+def test_a_stop_does_not_wait_for_idle_clients(site: Site) -> None:
     address = urlsplit(site.forge.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as idle:
         idle.sendall(b"POST /acme/orders.git/git-upload-pack HTTP/1.1\r\nHost: localhost\r\n")
@@ -51,8 +54,8 @@ def test_a_stop_does_not_wait_for_idle_clients(site: Any) -> None:
         assert idle.recv(100) == b""
 
 
-def test_a_taken_port_is_an_error(site: Any, tmp_path: Path) -> None:
-    second = ForgeServer(tmp_path / "second", "t", port=int(site.forge.url.rpartition(":")[2]))
+def test_a_taken_port_is_an_error(site: Site, tmp_path: Path) -> None:
+    second = Forge(tmp_path / "second", "t", port=int(site.forge.url.rpartition(":")[2]))
 
     with pytest.raises(OSError, match="in use"):
         second.start()
@@ -60,9 +63,9 @@ def test_a_taken_port_is_an_error(site: Any, tmp_path: Path) -> None:
 
 def test_addresses_and_tokens_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="before its first start"):
-        _ = ForgeServer(tmp_path, "t").url
+        _ = Forge(tmp_path, "t").url
     with pytest.raises(ValueError, match="token"):
-        ForgeServer(tmp_path, "")
+        Forge(tmp_path, "")
 
 
 @pytest.mark.parametrize(
@@ -78,14 +81,14 @@ def test_addresses_and_tokens_that_cannot_be(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/api/v3/user", "/acme/orders.git/info/refs?service=git-upload-pack"])
-def test_a_foreign_host_name_is_turned_away(site: Any, host: str, status: int, path: str) -> None:
+def test_a_foreign_host_name_is_turned_away(site: Site, host: str, status: int, path: str) -> None:
     answer = site.request("GET", path, headers={"Host": host, "Authorization": f"token {site.token}"})
 
     assert answer.status == status
 
 
 @pytest.mark.parametrize(("status", "retry_after"), [(429, 7), (503, None), (502, None)])
-def test_it_can_answer_like_a_host_in_trouble(site: Any, status: int, retry_after: int | None) -> None:
+def test_it_can_answer_like_a_host_in_trouble(site: Site, status: int, retry_after: int | None) -> None:
     site.forge.outage = Outage(status, retry_after)
 
     with pytest.raises(GithubException) as rest:
@@ -100,7 +103,7 @@ def test_it_can_answer_like_a_host_in_trouble(site: Any, status: int, retry_afte
     assert site.github().get_repo(site.slug).full_name == site.slug
 
 
-def test_trouble_can_be_of_the_api_alone_or_pass(site: Any) -> None:
+def test_trouble_can_be_of_the_api_alone_or_pass(site: Site) -> None:
     site.forge.outage = Outage(503, api_only=True, times=2)
     site.clone()
     for _ in range(2):
@@ -109,7 +112,7 @@ def test_trouble_can_be_of_the_api_alone_or_pass(site: Any) -> None:
     assert site.github().get_repo(site.slug).full_name == site.slug
 
 
-def test_pull_requests_opened_at_once_are_one(site: Any, fixed: str) -> None:
+def test_pull_requests_opened_at_once_are_one(site: Site, fixed: str) -> None:
     def attempt(_: int) -> int:
         try:
             site.github().get_repo(site.slug).create_pull(base="main", head="fix", title="T")
@@ -123,7 +126,7 @@ def test_pull_requests_opened_at_once_are_one(site: Any, fixed: str) -> None:
     assert answers == [201] + [422] * 7
 
 
-def test_a_stranger_s_path_stays_on_one_log_line(site: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stranger_s_path_stays_on_one_log_line(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "infra.local.forge")
     address = urlsplit(site.forge.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as raw:
@@ -137,7 +140,7 @@ def test_a_stranger_s_path_stays_on_one_log_line(site: Any, caplog: pytest.LogCa
 def test_it_runs_in_its_own_process_and_ends_cleanly(tmp_path: Path, source: Path) -> None:
     # Given a repository made by this process,
     directory, token = tmp_path / "forge", tmp_path / "token"
-    ForgeServer(directory, "t").create_repository("a/b", source)
+    Forge(directory, "t").create_repository("a/b", source)
     token.write_text("t\n")
 
     # when another process serves the directory,

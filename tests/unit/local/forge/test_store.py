@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from git import Repo
 
-from infra.local.forge import ForgeServer
 from infra.local.forge.git import Git, GitFailed
 from infra.local.forge.store import Store, is_slug
+from tests.fakes.forge import Forge
+
+if TYPE_CHECKING:
+    from tests.unit.local.forge.conftest import Site
 
 
 @pytest.mark.parametrize("slug", ["a/b", "acme/orders", "A-1/x.y_z-", "a/.github", "a/git", "a/" + "n" * 100])
@@ -30,7 +33,7 @@ def test_slugs_that_github_does_not_allow(slug: str, tmp_path: Path) -> None:
     assert not is_slug(slug)
     assert Store(tmp_path).find(slug) is None
     with pytest.raises(ValueError, match="OWNER/NAME"):
-        ForgeServer(tmp_path, "t").create_repository(slug, tmp_path)
+        Forge(tmp_path, "t").create_repository(slug, tmp_path)
 
 
 def test_the_first_commit_holds_what_the_source_means_to_hold(tmp_path: Path, source: Path) -> None:
@@ -42,7 +45,7 @@ def test_the_first_commit_holds_what_the_source_means_to_hold(tmp_path: Path, so
     (source / "deep" / "run.sh").chmod(0o755)
     Repo.init(source).close()
 
-    sha = ForgeServer(tmp_path / "forge", "t").create_repository("a/b", source)
+    sha = Forge(tmp_path / "forge", "t").create_repository("a/b", source)
 
     git = Git(tmp_path / "forge" / "a" / "b.git")
     assert git.files(sha) == (".gitignore", "README.md", "app.py", "deep/run.sh")
@@ -53,13 +56,13 @@ def test_the_first_commit_holds_what_the_source_means_to_hold(tmp_path: Path, so
 
 
 def test_the_same_files_give_the_same_commit_everywhere(tmp_path: Path, source: Path) -> None:
-    one = ForgeServer(tmp_path / "one", "t").create_repository("a/b", source)
-    other = ForgeServer(tmp_path / "other", "u").create_repository("c/d", source, private=False)
+    one = Forge(tmp_path / "one", "t").create_repository("a/b", source)
+    other = Forge(tmp_path / "other", "u").create_repository("c/d", source, private=False)
 
     assert one == other
 
 
-def test_creating_again_changes_nothing(site: Any, source: Path) -> None:
+def test_creating_again_changes_nothing(site: Site, source: Path) -> None:
     pushed = site.push("main", {"app.py": "X = 1\n"})
     (source / "app.py").write_text("Y = 1\n")
 
@@ -72,7 +75,7 @@ def test_creating_again_changes_nothing(site: Any, source: Path) -> None:
 def test_a_source_without_files_leaves_nothing_behind(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    forge = ForgeServer(tmp_path / "forge", "t")
+    forge = Forge(tmp_path / "forge", "t")
 
     with pytest.raises(GitFailed, match="no files"):
         forge.create_repository("a/b", empty)
@@ -81,7 +84,7 @@ def test_a_source_without_files_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "forge").rglob("*")] == ["a"]
 
 
-def test_a_restarted_forge_knows_everything(site: Any, fixed: str) -> None:
+def test_a_restarted_forge_knows_everything(site: Site, fixed: str) -> None:
     pull = site.github().get_repo(site.slug).create_pull(base="main", head="fix", title="Té", body="B")
     pull.add_to_labels("l")
     pull.create_review_request(["ann"])
@@ -91,7 +94,7 @@ def test_a_restarted_forge_knows_everything(site: Any, fixed: str) -> None:
 
     with pytest.raises(ConnectionRefusedError):
         site.request("GET", "/")
-    successor = ForgeServer(site.directory, site.token, port=int(site.forge.url.rpartition(":")[2]))
+    successor = Forge(site.directory, site.token, port=int(site.forge.url.rpartition(":")[2]))
     successor.start()
     try:
         again = site.github().get_repo(site.slug).get_pull(1)
@@ -106,7 +109,7 @@ def test_a_restarted_forge_knows_everything(site: Any, fixed: str) -> None:
     assert site.github().get_repo(site.slug).get_pull(1).merged
 
 
-def test_the_record_is_json_and_no_half_written_file_stays(site: Any, fixed: str) -> None:
+def test_the_record_is_json_and_no_half_written_file_stays(site: Site, fixed: str) -> None:
     site.github().get_repo(site.slug).create_pull(base="main", head="fix", title="T")
 
     record = json.loads((site.directory / f"{site.slug}.json").read_text(encoding="utf-8"))

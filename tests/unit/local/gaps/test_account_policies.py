@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.unit.local.gaps.test_logs import RECEIVER
+
+if TYPE_CHECKING:
+    from tests.unit.local.gaps.bench import Bench
 
 pytestmark = pytest.mark.embedded
 
@@ -49,25 +52,25 @@ def log(bench: Any, group: str, *messages: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def subscriber(aws: Any) -> tuple[str, str]:
+def subscriber(aws: Bench) -> tuple[str, str]:
     """A function that is delivered to: ARN of its alias, and its log group."""
     return receiver(aws, "account-policy"), "/aws/lambda/account-policy"
 
 
 @pytest.fixture
-def destination(aws: Any, subscriber: tuple[str, str]) -> Iterator[str]:
+def destination(aws: Bench, subscriber: tuple[str, str]) -> Iterator[str]:
     yield subscriber[0]
     for found in aws.logs.describe_account_policies(policyType=KIND)["accountPolicies"]:
         aws.logs.delete_account_policy(policyName=found["policyName"], policyType=KIND)
 
 
-def test_ministack_has_no_account_policies(ministack: Any, unique: str) -> None:
+def test_ministack_has_no_account_policies(ministack: Bench, unique: str) -> None:
     with pytest.raises(ClientError, match="Unknown action"):
         ministack.logs.put_account_policy(**policy("arn:x"))
 
 
 def test_every_log_group_is_delivered_but_those_left_out_also_one_that_is_made_later(
-    aws: Any, unique: str, destination: str, subscriber: tuple[str, str]
+    aws: Bench, unique: str, destination: str, subscriber: tuple[str, str]
 ) -> None:
     own = subscriber[1]
     aws.logs.put_account_policy(**policy(destination, own, f"/{unique}/quiet"))
@@ -82,7 +85,7 @@ def test_every_log_group_is_delivered_but_those_left_out_also_one_that_is_made_l
     assert "not this one" not in "".join(aws.messages(own))
 
 
-def test_it_can_be_looked_at_changed_and_taken_away(aws: Any, destination: str) -> None:
+def test_it_can_be_looked_at_changed_and_taken_away(aws: Bench, destination: str) -> None:
     aws.logs.put_account_policy(**policy(destination, "/a"))
     aws.logs.put_account_policy(**policy(destination, "/b"))
 
@@ -111,18 +114,18 @@ def test_it_can_be_looked_at_changed_and_taken_away(aws: Any, destination: str) 
     ],
     ids=str,
 )
-def test_what_aws_refuses_is_refused(aws: Any, destination: str, changes: dict[str, str]) -> None:
+def test_what_aws_refuses_is_refused(aws: Bench, destination: str, changes: dict[str, str]) -> None:
     with pytest.raises(ClientError, match="InvalidParameterException"):
         aws.logs.put_account_policy(**policy(destination, **changes))
 
 
-def test_a_function_that_does_not_let_it_is_refused(aws: Any, unique: str) -> None:
+def test_a_function_that_does_not_let_it_is_refused(aws: Bench, unique: str) -> None:
     arn = receiver(aws, f"{unique}-closed", permitted=False)
     with pytest.raises(ClientError, match="given CloudWatch Logs permission"):
         aws.logs.put_account_policy(**policy(arn))
 
 
-def test_a_log_group_has_two_filters_besides_and_no_third(aws: Any, unique: str, destination: str) -> None:
+def test_a_log_group_has_two_filters_besides_and_no_third(aws: Bench, unique: str, destination: str) -> None:
     aws.logs.create_log_group(logGroupName=f"/{unique}")
     for name in ("a", "b", "b"):
         aws.logs.put_subscription_filter(

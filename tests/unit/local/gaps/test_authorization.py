@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from functions.core.model.arns import OF_AN_ACCOUNT
+
+if TYPE_CHECKING:
+    from tests.unit.local.gaps.bench import Bench
 
 pytestmark = pytest.mark.embedded
 
@@ -40,11 +43,11 @@ def may_list(bench: Any, name: str, path: str) -> bool:
     return True
 
 
-def test_ministack_asks_for_every_resource(ministack: Any, unique: str) -> None:
+def test_ministack_asks_for_every_resource(ministack: Bench, unique: str) -> None:
     assert not may_list(ministack, unique, "/apps")
 
 
-def test_a_parameter_listing_is_authorised_on_its_path(aws: Any, unique: str) -> None:
+def test_a_parameter_listing_is_authorised_on_its_path(aws: Bench, unique: str) -> None:
     assert may_list(aws, f"{unique}-1", "/apps")
     assert may_list(aws, f"{unique}-2", "/apps/")
     assert not may_list(aws, f"{unique}-3", "/secrets")
@@ -63,11 +66,11 @@ def may_log(bench: Any, name: str, behind: str) -> bool:
     return True
 
 
-def test_ministack_asks_for_the_log_group_alone(ministack: Any, unique: str) -> None:
+def test_ministack_asks_for_the_log_group_alone(ministack: Bench, unique: str) -> None:
     assert not may_log(ministack, unique, ":*")
 
 
-def test_what_is_done_with_a_log_group_is_authorised_on_its_streams(aws: Any, unique: str) -> None:
+def test_what_is_done_with_a_log_group_is_authorised_on_its_streams(aws: Bench, unique: str) -> None:
     assert may_log(aws, f"{unique}-1"[-60:], ":*")
     assert not may_log(aws, f"{unique}-2"[-60:], "")
     assert not may_log(aws, f"{unique}-3"[-60:], "x:*")
@@ -95,11 +98,11 @@ def refuses_plain_http(bench: Any, name: str) -> bool:
     return False
 
 
-def test_ministack_takes_loopback_for_the_open_network(ministack: Any, unique: str) -> None:
+def test_ministack_takes_loopback_for_the_open_network(ministack: Bench, unique: str) -> None:
     assert refuses_plain_http(ministack, unique)
 
 
-def test_loopback_is_a_secure_transport(aws: Any, unique: str) -> None:
+def test_loopback_is_a_secure_transport(aws: Bench, unique: str) -> None:
     assert not refuses_plain_http(aws, unique)
 
 
@@ -118,11 +121,11 @@ def may_converse(bench: Any, name: str, resource: str, model: str = PROFILE) -> 
     return True
 
 
-def test_ministack_asks_for_an_action_that_iam_does_not_have(ministack: Any, unique: str) -> None:
+def test_ministack_asks_for_an_action_that_iam_does_not_have(ministack: Bench, unique: str) -> None:
     assert not may_converse(ministack, unique, "*")
 
 
-def test_conversing_needs_the_right_to_invoke_that_model(aws: Any, unique: str) -> None:
+def test_conversing_needs_the_right_to_invoke_that_model(aws: Bench, unique: str) -> None:
     profiles = "arn:aws:bedrock:us-east-1:111122223333:inference-profile"
     assert may_converse(aws, f"{unique}-1", f"{profiles}/*")
     assert not may_converse(aws, f"{unique}-2", f"{profiles}/us.amazon.nova-pro-v1:0")
@@ -130,7 +133,7 @@ def test_conversing_needs_the_right_to_invoke_that_model(aws: Any, unique: str) 
 
 
 @pytest.mark.parametrize("kind", [*OF_AN_ACCOUNT])
-def test_what_an_arn_leads_to_is_authorised_on_it(aws: Any, unique: str, kind: str) -> None:
+def test_what_an_arn_leads_to_is_authorised_on_it(aws: Bench, unique: str, kind: str) -> None:
     own = "arn:aws:bedrock:us-east-1:111122223333"
     model = f"{own}:{kind}/abcdefghijkl"
     assert may_converse(aws, f"{unique}-1"[-60:], f"{own}:{kind}/*", model)
@@ -166,10 +169,10 @@ def keys_that_a_session_reads(bench: Any, name: str, tags: dict[str, str]) -> li
     return read
 
 
-def test_ministack_takes_a_policys_variable_for_text(ministack: Any, unique: str) -> None:
+def test_ministack_takes_a_policys_variable_for_text(ministack: Bench, unique: str) -> None:
     assert keys_that_a_session_reads(ministack, unique, {"folder": "mine"}) == []
 
 
-def test_a_policys_variable_is_the_sessions_tag(aws: Any, unique: str) -> None:
+def test_a_policys_variable_is_the_sessions_tag(aws: Bench, unique: str) -> None:
     assert keys_that_a_session_reads(aws, f"{unique}-1", {"folder": "mine"}) == ["mine/k"]
     assert keys_that_a_session_reads(aws, f"{unique}-2", {}) == []

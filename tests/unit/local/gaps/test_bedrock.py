@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from werkzeug import Request, Response
 
 from infra.local.emulator import Emulator
 from tests.fakes.web import answered_by, as_json
+from tests.unit.local.gaps.bench import MiniStackAlone
 
 pytestmark = pytest.mark.embedded
 
@@ -69,12 +71,10 @@ def said(text: str, reason: str) -> dict[str, Any]:
     return {"message": {"role": "assistant", "content": text}, "finish_reason": reason}
 
 
-def test_ministack_answers_for_an_endpoint_that_refuses(
-    endpoint: Endpoint, alone: Any, tmp_path: Any
-) -> None:
+def test_ministack_answers_for_an_endpoint_that_refuses(endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint.status = 503
     endpoint.choice = said("", "stop")
-    with alone(tmp_path, bedrock_url=endpoint.url) as emulator:
+    with MiniStackAlone(tmp_path, bedrock_url=endpoint.url) as emulator:
         assert converse(emulator)[1]()["stopReason"] == "end_turn"
         endpoint.status = 200
         endpoint.choice = said("half an ans", "length")
@@ -83,7 +83,7 @@ def test_ministack_answers_for_an_endpoint_that_refuses(
         assert endpoint.request["messages"][1]["content"] is None
 
 
-def test_converse_tells_what_the_endpoint_did(endpoint: Endpoint, tmp_path: Any) -> None:
+def test_converse_tells_what_the_endpoint_did(endpoint: Endpoint, tmp_path: Path) -> None:
     with Emulator(tmp_path, bedrock_url=endpoint.url) as emulator:
         client, ask = converse(emulator)
         endpoint.choice = said("hi", "stop")

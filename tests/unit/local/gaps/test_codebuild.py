@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.unit.local.gaps.bench import Bench, MiniStackAlone
 
 pytestmark = pytest.mark.embedded
 
@@ -81,20 +84,20 @@ def left(bench: Any, name: str) -> dict[str, bytes]:
     return {row["Key"]: s3.get_object(Bucket=name, Key=row["Key"])["Body"].read() for row in listed}
 
 
-def test_ministack_runs_nothing_and_calls_it_a_success(alone: Any, make_bench: Any, tmp_path: Any) -> None:
-    class WithCodeBuild(alone):  # type: ignore[misc]  # a class that a fixture gives
+def test_ministack_runs_nothing_and_calls_it_a_success(tmp_path: Path) -> None:
+    class WithCodeBuild(MiniStackAlone):
         def _environment(self, *args: Any) -> dict[str, str]:
             return {**super()._environment(*args), "AUTH": "false"}
 
     with WithCodeBuild(tmp_path) as emulator:
-        bench = make_bench(emulator)
+        bench = Bench(emulator)
         name = "runs-nothing"
         assert ended(bench, build_of(bench, name, "false"))["buildStatus"] == "SUCCEEDED"
         execution = bench.start(bench.make_machine(name, waiting({"projectName": name})))
         assert "not yet implemented" in bench.finish(execution)["cause"]
 
 
-def test_a_build_runs_its_commands_on_the_source_and_leaves_what_they_made(aws: Any) -> None:
+def test_a_build_runs_its_commands_on_the_source_and_leaves_what_they_made(aws: Bench) -> None:
     name = "greets"
     arguments = build_of(
         aws,
@@ -110,7 +113,7 @@ def test_a_build_runs_its_commands_on_the_source_and_leaves_what_they_made(aws: 
     assert "/_console/logs/%2Faws%2Fcodebuild%2Fgreets/" in build["logs"]["deepLink"]
 
 
-def test_step_functions_wait_for_the_build_and_fail_with_it(aws: Any) -> None:
+def test_step_functions_wait_for_the_build_and_fail_with_it(aws: Bench) -> None:
     good = build_of(aws, "good", "mkdir out; sleep 1; echo 1 > out/x")
     bad = build_of(aws, "bad", "mkdir out", "exit 3")
     executions = [aws.start(aws.make_machine(a["projectName"], waiting(a))) for a in (good, bad)]
@@ -134,7 +137,7 @@ def test_step_functions_wait_for_the_build_and_fail_with_it(aws: Any) -> None:
         ("s3:PutObject", "UPLOAD_ARTIFACTS"),
     ],
 )
-def test_the_project_s_role_is_enforced(aws: Any, lacking: str, phase: str) -> None:
+def test_the_project_s_role_is_enforced(aws: Bench, lacking: str, phase: str) -> None:
     name = lacking.replace(":", "-").lower()
     build = ended(
         aws, build_of(aws, name, "mkdir out; echo 1 > out/x", may=[a for a in ROLE_MAY if a != lacking])
@@ -142,7 +145,7 @@ def test_the_project_s_role_is_enforced(aws: Any, lacking: str, phase: str) -> N
     assert (build["buildStatus"], build["phases"][-1]["phaseType"]) == ("FAILED", phase)
 
 
-def test_a_build_can_be_stopped(aws: Any) -> None:
+def test_a_build_can_be_stopped(aws: Bench) -> None:
     codebuild = aws.client("codebuild")
     identifier = codebuild.start_build(**build_of(aws, "stops", "sleep 60"))["build"]["id"]
     codebuild.stop_build(id=identifier)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.client
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from functions.core.aws.console import Console
+
+if TYPE_CHECKING:
+    from tests.unit.local.gaps.bench import Bench
 
 pytestmark = pytest.mark.embedded
 TOLD = """
@@ -28,11 +31,11 @@ def ask(url: str, host: str = "", method: str = "GET") -> tuple[int, str, Any]:
     return response.status, body, response.headers
 
 
-def console(aws: Any) -> Console:
+def console(aws: Bench) -> Console:
     return Console(f"{aws.emulator.endpoint}/_console")
 
 
-def test_a_function_that_tells_people_is_told_where_it_is(aws: Any, unique: str) -> None:
+def test_a_function_that_tells_people_is_told_where_it_is(aws: Bench, unique: str) -> None:
     aws.make_function(unique, TOLD, Environment={"Variables": {"COMMAND_FLAG": " --stage beta"}})
     told = aws.invoke(unique)["payload"]
     assert told["COMMAND_FLAG"] == " --local --stage beta"
@@ -40,12 +43,12 @@ def test_a_function_that_tells_people_is_told_where_it_is(aws: Any, unique: str)
     assert told["CONSOLE_URL"] == console(aws).address
 
 
-def test_any_other_function_sees_nothing_of_this_machine(aws: Any, unique: str) -> None:
+def test_any_other_function_sees_nothing_of_this_machine(aws: Bench, unique: str) -> None:
     aws.make_function(unique, TOLD)
     assert set(aws.invoke(unique)["payload"].values()) == {None}
 
 
-def test_an_execution_has_a_page_with_its_states_and_what_failed(aws: Any, unique: str) -> None:
+def test_an_execution_has_a_page_with_its_states_and_what_failed(aws: Bench, unique: str) -> None:
     states = {
         "FetchSource": {"Type": "Pass", "Next": "Refuse"},
         "Refuse": {"Type": "Fail", "Error": "Bad", "Cause": "<script>alert(1)</script>"},
@@ -61,7 +64,7 @@ def test_an_execution_has_a_page_with_its_states_and_what_failed(aws: Any, uniqu
     assert "default-src 'none'" in headers["content-security-policy"]
 
 
-def test_a_log_stream_has_a_page_with_its_lines(aws: Any, unique: str) -> None:
+def test_a_log_stream_has_a_page_with_its_lines(aws: Bench, unique: str) -> None:
     group, stream = f"/aws/lambda/{unique}", "2026/11/30/[$LATEST]abc"
     aws.logs.create_log_group(logGroupName=group)
     aws.logs.create_log_stream(logGroupName=group, logStreamName=stream)
@@ -84,6 +87,6 @@ def test_a_log_stream_has_a_page_with_its_lines(aws: Any, unique: str) -> None:
     ],
 )
 def test_what_is_not_there_and_who_may_not_ask(
-    aws: Any, path: str, host: str, method: str, status: int
+    aws: Bench, path: str, host: str, method: str, status: int
 ) -> None:
     assert ask(f"{aws.emulator.endpoint}{path}", host, method)[0] == status

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from tests.unit.local.gaps.bench import Bench
 
 pytestmark = pytest.mark.embedded
 
@@ -61,7 +64,7 @@ def template(*names: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["Names", "Budget", "Computed", "Flows", "Query", "Group"])
-def test_ministack_refuses_them(name: str, ministack: Any, unique: str) -> None:
+def test_ministack_refuses_them(name: str, ministack: Bench, unique: str) -> None:
     formation = ministack.client("cloudformation")
     try:
         formation.create_stack(StackName=unique, TemplateBody=template(name), OnFailure="DO_NOTHING")
@@ -73,7 +76,7 @@ def test_ministack_refuses_them(name: str, ministack: Any, unique: str) -> None:
         formation.get_waiter("stack_create_complete").wait(StackName=unique, WaiterConfig={"Delay": 1})
 
 
-def test_they_come_change_and_go_with_their_stack(aws: Any, unique: str) -> None:
+def test_they_come_change_and_go_with_their_stack(aws: Bench, unique: str) -> None:
     formation = aws.client("cloudformation")
 
     formation.create_stack(StackName=unique, TemplateBody=template(*RESOURCES))

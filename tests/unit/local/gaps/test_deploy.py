@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.local.deploy import DeployError, deploy, zip_directory
+
+if TYPE_CHECKING:
+    from tests.unit.local.gaps.bench import Bench
 
 BUCKET = "cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}"
 
@@ -67,7 +70,7 @@ def function(bench: Any, stack: str, revision: str) -> dict[str, Any]:
 
 
 @pytest.mark.embedded
-def test_a_stack_is_created_and_updated(aws: Any, unique: str, tmp_path: Path) -> None:
+def test_a_stack_is_created_and_updated(aws: Bench, unique: str, tmp_path: Path) -> None:
     assembly = assemble(tmp_path, unique, {"Function": function(aws, unique, "1")})
     assert deploy(assembly, unique, aws.emulator, {"Greeting": "hi"}) == {"Said": "hi"}
     assert aws.invoke(unique)["payload"] == "1"
@@ -81,7 +84,7 @@ def test_a_stack_is_created_and_updated(aws: Any, unique: str, tmp_path: Path) -
 
 
 @pytest.mark.embedded
-def test_a_failure_names_the_resource_and_its_reason(aws: Any, unique: str, tmp_path: Path) -> None:
+def test_a_failure_names_the_resource_and_its_reason(aws: Bench, unique: str, tmp_path: Path) -> None:
     resources = {
         "Good": {"Type": "AWS::SNS::Topic"},
         "Bad": {"Type": "AWS::Nothing::Here", "DependsOn": "Good"},
@@ -96,7 +99,7 @@ def test_a_failure_names_the_resource_and_its_reason(aws: Any, unique: str, tmp_
 
 
 @pytest.mark.embedded
-def test_a_stack_that_the_assembly_lacks_is_refused(aws: Any, unique: str, tmp_path: Path) -> None:
+def test_a_stack_that_the_assembly_lacks_is_refused(aws: Bench, unique: str, tmp_path: Path) -> None:
     with pytest.raises(DeployError, match="holds no stack 'Other'"):
         deploy(assemble(tmp_path, unique, {}), "Other", aws.emulator)
 

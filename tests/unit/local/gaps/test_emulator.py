@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -17,11 +16,12 @@ from botocore.exceptions import ClientError
 
 from infra.local.emulator import Emulator, EmulatorError
 from tests.processes import commands_below
+from tests.unit.local.gaps.bench import Bench
 
 pytestmark = pytest.mark.embedded
 
 
-def test_it_listens_on_loopback_only(aws: Any) -> None:
+def test_it_listens_on_loopback_only(aws: Bench) -> None:
     processes = [psutil.Process(aws.emulator.pid), *psutil.Process(aws.emulator.pid).children(recursive=True)]
     listening = []
     for process in processes:
@@ -30,29 +30,31 @@ def test_it_listens_on_loopback_only(aws: Any) -> None:
     assert {c.laddr.ip for c in listening} == {"127.0.0.1"}
 
 
-def test_nothing_of_the_shell_leaks_in(aws: Any) -> None:
+def test_nothing_of_the_shell_leaks_in(aws: Bench) -> None:
     environment = psutil.Process(aws.emulator.pid).environ()
     assert not [name for name in environment if name.startswith("AWS_")]
     assert environment["TMPDIR"].startswith(str(aws.emulator.home))
 
 
-def test_its_session_ignores_the_environment(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_session_ignores_the_environment(aws: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_PROFILE", "production")
     identity = aws.emulator.session().client("sts").get_caller_identity()
     assert identity["Account"] == aws.emulator.account
 
 
-def test_unknown_credentials_are_refused(aws: Any) -> None:
+def test_unknown_credentials_are_refused(aws: Bench) -> None:
     stranger = aws.session.client("s3", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
         stranger.list_buckets()
 
 
-def test_stopping_ends_workers_in_the_middle_of_their_work(tmp_path: Path, make_bench: Any) -> None:
+def test_stopping_ends_workers_in_the_middle_of_their_work(
+    tmp_path: Path,
+) -> None:
     source = "import subprocess\ndef handler(event, context):\n    subprocess.run(['sleep', '272'])\n"
     with Emulator(tmp_path / "home") as emulator:
-        bench = make_bench(emulator)
+        bench = Bench(emulator)
         bench.make_function("busy", source, Timeout=300)
         threading.Thread(
             target=bench.lambda_.invoke, kwargs={"FunctionName": "busy", "InvocationType": "Event"}
@@ -74,7 +76,7 @@ def test_a_failed_start_shows_the_log(tmp_path: Path) -> None:
         Broken(tmp_path).start()
 
 
-def test_a_conditional_update_is_won_once(aws: Any, unique: str) -> None:
+def test_a_conditional_update_is_won_once(aws: Bench, unique: str) -> None:
     dynamodb = aws.client("dynamodb")
     dynamodb.create_table(
         TableName=unique,
@@ -106,7 +108,7 @@ def test_a_conditional_update_is_won_once(aws: Any, unique: str) -> None:
         assert sum(pool.map(claim, range(64))) == 1
 
 
-def test_executions_run_side_by_side(aws: Any, unique: str) -> None:
+def test_executions_run_side_by_side(aws: Bench, unique: str) -> None:
     function = aws.make_function(
         unique,
         "import time\ndef handler(event, context):\n"
@@ -127,7 +129,7 @@ def test_executions_run_side_by_side(aws: Any, unique: str) -> None:
     assert any(later[0] < earlier[1] for earlier, later in pairwise(runs)), "one waited for the other"
 
 
-def test_two_emulators_do_not_meet(aws: Any, tmp_path: Path) -> None:
+def test_two_emulators_do_not_meet(aws: Bench, tmp_path: Path) -> None:
     with Emulator(tmp_path) as other:
         assert other.endpoint != aws.emulator.endpoint
         assert other.session().client("sqs").list_queues().get("QueueUrls", []) == []

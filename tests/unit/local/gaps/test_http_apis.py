@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.unit.local.gaps.bench import Bench
 
 pytestmark = pytest.mark.embedded
 
@@ -35,13 +38,13 @@ def ask(bench: Any, name: str) -> tuple[dict[str, Any], list[str]]:
         return json.load(answer), answer.headers.get_all("set-cookie")
 
 
-def test_ministack_s_http_apis_leave_cookies_in_the_headers(ministack: Any, unique: str) -> None:
+def test_ministack_s_http_apis_leave_cookies_in_the_headers(ministack: Bench, unique: str) -> None:
     event, _ = ask(ministack, unique)
     assert event["headers"]["cookie"] == "x=1; y=2"
     assert "cookies" not in event
 
 
-def test_cookies_arrive_in_their_field_and_come_back_one_by_one(aws: Any, unique: str) -> None:
+def test_cookies_arrive_in_their_field_and_come_back_one_by_one(aws: Bench, unique: str) -> None:
     event, cookies = ask(aws, unique)
     assert event["cookies"] == ["x=1", "y=2"]
     assert "cookie" not in event["headers"]

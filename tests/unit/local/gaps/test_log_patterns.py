@@ -32,51 +32,7 @@ def test_terms(pattern: str, message: str, expected: bool) -> None:
     assert compile_pattern(pattern)(message) is expected
 
 
-@pytest.mark.parametrize(
-    ("pattern", "message", "expected"),
-    [
-        ('{ $.level = "ERROR" }', '{"level": "ERROR"}', True),
-        ('{ $.level = "ERROR" }', '{"level": "error"}', False),
-        ("{ $.level = ERROR }", '{"level": "ERROR"}', True),
-        ('{ $.level = "ERROR" }', 'level = "ERROR"', False),
-        ('{ $.level = "ERROR" || $.level = "CRITICAL" }', '{"level": "CRITICAL"}', True),
-        ('{ $.level = "ERROR" && $.app != "noisy" }', '{"level": "ERROR", "app": "noisy"}', False),
-        ("{ ($.a = 1 || $.b = 1) && $.c = 1 }", '{"b": 1, "c": 1}', True),
-        ("{ $.a = 1 || $.b = 1 && $.c = 1 }", '{"a": 1}', True),
-        ('{ $.type = "Key*" }', '{"type": "KeyError"}', True),
-        ("{ $.ip != 10.0.* }", '{"ip": "10.0.0.7"}', False),
-        ("{ $.ip != 10.0.* }", "{}", False),
-        ("{ $.count >= 10 }", '{"count": 10}', True),
-        ("{ $.count > 10 }", '{"count": "11"}', False),
-        ("{ $.ratio = 1e-1 }", '{"ratio": 0.1}', True),
-        ("{ $.error IS NULL }", '{"error": null}', True),
-        ("{ $.error IS NULL }", "{}", False),
-        ("{ $.error NOT EXISTS }", "{}", True),
-        ("{ $.fatal IS TRUE }", '{"fatal": true}', True),
-        ("{ $.fatal IS FALSE }", '{"fatal": true}', False),
-        ('{ $.exception.names[1] = "b" }', '{"exception": {"names": ["a", "b"]}}', True),
-        ('{ $.["a.b"] = 1 }', '{"a.b": 1}', True),
-        ("{ $.['a.b'][0] = 1 }", '{"a.b": [1]}', True),
-        ("{ $.message = %time.?out% }", '{"message": "a timeout"}', True),
-    ],
-)
-def test_json(pattern: str, message: str, expected: bool) -> None:
-    assert compile_pattern(pattern)(message) is expected
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        "{ $.level = }",
-        "{ $.level }",
-        "{ level = 1 }",
-        "{ ($.a = 1 }",
-        "{ $.a = 1",
-        "{ $.a > b }",
-        "{ $.a = 1 1 }",
-        "[ip]",
-    ],
-)
+@pytest.mark.parametrize("pattern", ['{ $.level = "ERROR" }', "[ip]"])
 def test_what_is_refused(pattern: str) -> None:
     with pytest.raises(InvalidPattern):
         compile_pattern(pattern)

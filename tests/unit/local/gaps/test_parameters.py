@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from tests.unit.local.gaps.bench import Bench
 
 pytestmark = pytest.mark.embedded
 
@@ -46,12 +49,12 @@ def kept(bench: Any, unique: str) -> tuple[str, str]:
     return key, name
 
 
-def test_ministack_decrypts_for_everybody(ministack: Any, unique: str) -> None:
+def test_ministack_decrypts_for_everybody(ministack: Bench, unique: str) -> None:
     _, name = kept(ministack, unique)
     assert works(somebody(ministack, unique).get_parameter, Name=name, WithDecryption=True)
 
 
-def test_reading_in_clear_needs_the_key_through_this_service(aws: Any, unique: str) -> None:
+def test_reading_in_clear_needs_the_key_through_this_service(aws: Bench, unique: str) -> None:
     key, name = kept(aws, unique)
     nobody, other = (
         somebody(aws, f"{unique}-1"),
@@ -66,7 +69,7 @@ def test_reading_in_clear_needs_the_key_through_this_service(aws: Any, unique: s
     assert (sealed["Type"], TEXT in sealed["Value"]) == ("SecureString", False)
 
 
-def test_writing_needs_the_key_for_more_where_there_is_more(aws: Any, unique: str) -> None:
+def test_writing_needs_the_key_for_more_where_there_is_more(aws: Bench, unique: str) -> None:
     key, name = kept(aws, unique)
     writer = somebody(aws, unique, through(key, "kms:Encrypt"))
     given = {"Name": name, "Type": "SecureString", "KeyId": key, "Overwrite": True}
@@ -74,12 +77,12 @@ def test_writing_needs_the_key_for_more_where_there_is_more(aws: Any, unique: st
     assert not works(writer.put_parameter, Value="x" * 4097, Tier="Advanced", **given)
 
 
-def test_ministack_gives_a_parameter_another_type(ministack: Any, unique: str) -> None:
+def test_ministack_gives_a_parameter_another_type(ministack: Bench, unique: str) -> None:
     _, name = kept(ministack, unique)
     ministack.client("ssm").put_parameter(Name=name, Value="x", Type="String", Overwrite=True)
 
 
-def test_a_parameter_keeps_its_type(aws: Any, unique: str) -> None:
+def test_a_parameter_keeps_its_type(aws: Bench, unique: str) -> None:
     _, name = kept(aws, unique)
     ssm = aws.client("ssm")
     with pytest.raises(ssm.exceptions.HierarchyTypeMismatchException):

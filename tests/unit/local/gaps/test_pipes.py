@@ -12,7 +12,7 @@ import pytest
 
 from infra.local.emulator import Emulator, free_port
 from infra.local.gaps import pipes
-from tests.unit.local.gaps.conftest import Bench
+from tests.unit.local.gaps.bench import Bench
 
 pytestmark = pytest.mark.embedded
 
@@ -81,7 +81,7 @@ class Flow:
         return [json.loads(item) for item in sorted(item["input"] for item in described)]
 
 
-def test_ministack_ignores_the_parameters_of_a_pipe(ministack: Any, unique: str) -> None:
+def test_ministack_ignores_the_parameters_of_a_pipe(ministack: Bench, unique: str) -> None:
     flow = Flow(ministack, unique, BECAME_NEW)
     flow.deploy()
     flow.put(id="a", status="HEALING")
@@ -113,7 +113,7 @@ def test_what_became_new_before_or_after_a_restart_starts_an_execution(
         emulator.stop()
 
 
-def test_only_what_became_new_starts_an_execution_each(aws: Any, unique: str) -> None:
+def test_only_what_became_new_starts_an_execution_each(aws: Bench, unique: str) -> None:
     flow = Flow(aws, unique, BECAME_NEW)
     flow.put(id="a", status="NEW")
     flow.deploy()
@@ -125,7 +125,7 @@ def test_only_what_became_new_starts_an_execution_each(aws: Any, unique: str) ->
     assert flow.inputs() == [[{"id": "a"}], [{"id": "a"}], [{"id": "b"}]]
 
 
-def test_a_bus_gets_an_event_for_each_record(aws: Any, unique: str) -> None:
+def test_a_bus_gets_an_event_for_each_record(aws: Bench, unique: str) -> None:
     events, sqs = aws.client("events"), aws.client("sqs")
     bus = events.create_event_bus(Name=unique)["EventBusArn"]
     queue = sqs.create_queue(QueueName=unique)["QueueUrl"]
@@ -152,7 +152,7 @@ def test_a_bus_gets_an_event_for_each_record(aws: Any, unique: str) -> None:
     assert flow.inputs() == []
 
 
-def test_a_batch_is_one_array(aws: Any, unique: str) -> None:
+def test_a_batch_is_one_array(aws: Bench, unique: str) -> None:
     flow = Flow(aws, unique, BatchSize=2)
     for name in "abc":
         flow.put(id=name, status="NEW")
@@ -161,7 +161,7 @@ def test_a_batch_is_one_array(aws: Any, unique: str) -> None:
     assert flow.inputs() == [[{"id": "a"}, {"id": "b"}], [{"id": "c"}]]
 
 
-def test_a_description_shows_the_parameters(aws: Any, unique: str) -> None:
+def test_a_description_shows_the_parameters(aws: Bench, unique: str) -> None:
     flow = Flow(aws, unique, BECAME_NEW)
     flow.deploy()
     described = aws.client("pipes").describe_pipe(Name=unique)
@@ -170,7 +170,7 @@ def test_a_description_shows_the_parameters(aws: Any, unique: str) -> None:
     assert described["TargetParameters"]["InputTemplate"] == given["TargetParameters"]["InputTemplate"]
 
 
-def test_what_cannot_be_delivered_is_reported_to_the_queue_and_passed_over(aws: Any, unique: str) -> None:
+def test_what_cannot_be_delivered_is_reported_to_the_queue_and_passed_over(aws: Bench, unique: str) -> None:
     queue = aws.client("sqs").create_queue(QueueName=unique)["QueueUrl"]
     letters = {"Arn": f"arn:aws:sqs:{aws.emulator.region}:{aws.emulator.account}:{unique}"}
     flow = Flow(aws, unique, MaximumRetryAttempts=1, DeadLetterConfig=letters)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from tests.unit.local.gaps.conftest import Gate
+    from tests.unit.local.gaps.bench import Bench, Gate
 
 pytestmark = pytest.mark.embedded
 
@@ -44,8 +45,12 @@ def lambda_task(function: str, following: str | None = None, **fields: Any) -> d
     return state | ({"Next": following} if following else {"End": True})
 
 
+Switched = tuple[str, Callable[[str], None]]
+"""A machine, and how its switch is turned."""
+
+
 @pytest.fixture
-def switched(aws: Any, unique: str) -> Any:
+def switched(aws: Bench, unique: str) -> Switched:
     """A machine whose second state fails while the switch is off, and the switch."""
     function = aws.make_function(unique, SWITCHED)
     states = {
@@ -66,7 +71,7 @@ def switched(aws: Any, unique: str) -> Any:
     return machine, turn
 
 
-def test_ministack_has_no_redrive(ministack: Any, unique: str) -> None:
+def test_ministack_has_no_redrive(ministack: Bench, unique: str) -> None:
     machine = ministack.make_machine(unique, {"Only": {"Type": "Fail", "Error": "E", "Cause": "c"}})
     execution = ministack.start(machine)
     ministack.finish(execution)
@@ -74,13 +79,13 @@ def test_ministack_has_no_redrive(ministack: Any, unique: str) -> None:
         ministack.sfn.redrive_execution(executionArn=execution)
 
 
-def test_ministack_ignores_the_timeout_of_an_execution(ministack: Any, unique: str) -> None:
+def test_ministack_ignores_the_timeout_of_an_execution(ministack: Bench, unique: str) -> None:
     states = {"Wait": {"Type": "Wait", "Seconds": 300, "End": True}}
     execution = ministack.start(ministack.make_machine(unique, states, TimeoutSeconds=1))
     assert ministack.finish(execution)["status"] == "SUCCEEDED"
 
 
-def test_redrive_resumes_at_the_state_that_failed(aws: Any, switched: Any, unique: str) -> None:
+def test_redrive_resumes_at_the_state_that_failed(aws: Bench, switched: Switched, unique: str) -> None:
     machine, turn = switched
     execution = aws.start(machine, {"switch": unique})
     failed = aws.finish(execution)
@@ -114,7 +119,7 @@ def test_redrive_resumes_at_the_state_that_failed(aws: Any, switched: Any, uniqu
     assert [item["redriveCount"] for item in listed] == [1]
 
 
-def test_a_redrive_resets_the_retries(aws: Any, switched: Any, unique: str) -> None:
+def test_a_redrive_resets_the_retries(aws: Bench, switched: Switched, unique: str) -> None:
     execution = aws.start(switched[0], {"switch": unique})
     aws.finish(execution)
     aws.sfn.redrive_execution(executionArn=execution)
@@ -123,7 +128,7 @@ def test_a_redrive_resets_the_retries(aws: Any, switched: Any, unique: str) -> N
     assert len(scheduled) == 4
 
 
-def test_a_redrive_keeps_the_definition_of_the_start(aws: Any, switched: Any, unique: str) -> None:
+def test_a_redrive_keeps_the_definition_of_the_start(aws: Bench, switched: Switched, unique: str) -> None:
     machine, turn = switched
     execution = aws.start(machine, {"switch": unique})
     aws.finish(execution)
@@ -134,7 +139,7 @@ def test_a_redrive_keeps_the_definition_of_the_start(aws: Any, switched: Any, un
     assert json.loads(aws.finish(execution)["output"])["seen"]["first"]
 
 
-def test_a_client_token_makes_a_redrive_idempotent(aws: Any, switched: Any, unique: str) -> None:
+def test_a_client_token_makes_a_redrive_idempotent(aws: Bench, switched: Switched, unique: str) -> None:
     execution = aws.start(switched[0], {"switch": unique})
     aws.finish(execution)
     first = aws.sfn.redrive_execution(executionArn=execution, clientToken="once")
@@ -146,7 +151,7 @@ def test_a_client_token_makes_a_redrive_idempotent(aws: Any, switched: Any, uniq
     assert aws.sfn.describe_execution(executionArn=execution)["redriveCount"] == 1
 
 
-def test_a_fail_state_fails_again(aws: Any, unique: str) -> None:
+def test_a_fail_state_fails_again(aws: Bench, unique: str) -> None:
     execution = aws.start(aws.make_machine(unique, {"Only": {"Type": "Fail", "Error": "E", "Cause": "c"}}))
     aws.finish(execution)
     aws.sfn.redrive_execution(executionArn=execution)
@@ -155,7 +160,7 @@ def test_a_fail_state_fails_again(aws: Any, unique: str) -> None:
     assert kinds[-3:] == ["ExecutionRedriven", "FailStateEntered", "ExecutionFailed"]
 
 
-def test_the_context_tells_of_redrives(aws: Any, unique: str) -> None:
+def test_the_context_tells_of_redrives(aws: Bench, unique: str) -> None:
     output = "{% $states.context.Execution %}"
     choices = [{"Condition": "{% $states.context.Execution.RedriveCount = 1 %}", "Next": "Say"}]
     states = {
@@ -170,7 +175,7 @@ def test_the_context_tells_of_redrives(aws: Any, unique: str) -> None:
     assert context["RedriveTime"].startswith("20")
 
 
-def test_what_runs_or_succeeded_cannot_be_redriven(aws: Any, unique: str) -> None:
+def test_what_runs_or_succeeded_cannot_be_redriven(aws: Bench, unique: str) -> None:
     waiting = {"Wait": {"Type": "Wait", "Seconds": 500, "Next": "End"}, "End": {"Type": "Succeed"}}
     execution = aws.start(aws.make_machine(unique, waiting))
     for status in ("RUNNING", "SUCCEEDED"):
@@ -183,7 +188,7 @@ def test_what_runs_or_succeeded_cannot_be_redriven(aws: Any, unique: str) -> Non
         aws.sfn.redrive_execution(executionArn=execution + "x")
 
 
-def test_an_execution_that_takes_too_long_is_timed_out_and_can_be_redriven(aws: Any, unique: str) -> None:
+def test_an_execution_that_takes_too_long_is_timed_out_and_can_be_redriven(aws: Bench, unique: str) -> None:
     states = {"Wait": {"Type": "Wait", "Seconds": 200, "Next": "End"}, "End": {"Type": "Succeed"}}
     execution = aws.start(aws.make_machine(unique, states, TimeoutSeconds=1))
     description = aws.finish(execution)
@@ -193,7 +198,7 @@ def test_an_execution_that_takes_too_long_is_timed_out_and_can_be_redriven(aws: 
 
 
 def test_an_aborted_execution_is_left_alone_by_the_thread_that_walked_it(
-    aws: Any, gate: Gate, unique: str
+    aws: Bench, gate: Gate, unique: str
 ) -> None:
     slow = aws.make_function(unique, WAITS_AT_THE_GATE)
     execution = aws.start(aws.make_machine(unique, {"Slow": lambda_task(slow)}), {"gate": gate.url})
@@ -207,7 +212,7 @@ def test_an_aborted_execution_is_left_alone_by_the_thread_that_walked_it(
     assert kinds.count("TaskSucceeded") == kinds.count("ExecutionSucceeded") == 1
 
 
-def test_redrive_needs_its_permission_on_the_execution(aws: Any, switched: Any, unique: str) -> None:
+def test_redrive_needs_its_permission_on_the_execution(aws: Bench, switched: Switched, unique: str) -> None:
     execution = aws.start(switched[0], {"switch": unique})
     aws.finish(execution)
     source = """
@@ -224,7 +229,7 @@ def test_redrive_needs_its_permission_on_the_execution(aws: Any, switched: Any, 
     assert aws.invoke(f"{unique[:50]}-yes", execution)["error"] is None
 
 
-def test_status_events_carry_the_redrive(aws: Any, switched: Any, unique: str) -> None:
+def test_status_events_carry_the_redrive(aws: Bench, switched: Switched, unique: str) -> None:
     queue = aws.client("sqs").create_queue(QueueName=unique)["QueueUrl"]
     pattern = {"source": ["aws.states"], "detail": {"stateMachineArn": [switched[0]]}}
     events = aws.client("events")
@@ -255,6 +260,6 @@ def test_status_events_carry_the_redrive(aws: Any, switched: Any, unique: str) -
     ]
 
 
-def test_a_payload_above_the_quota_fails_the_execution(aws: Any, unique: str) -> None:
+def test_a_payload_above_the_quota_fails_the_execution(aws: Bench, unique: str) -> None:
     states = {"Big": {"Type": "Pass", "Output": "{% $pad('', 262143, 'x') %}", "End": True}}
     assert aws.finish(aws.start(aws.make_machine(unique, states)))["error"] == "States.DataLimitExceeded"

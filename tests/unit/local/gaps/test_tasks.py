@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.local.gaps import tasks
+
+if TYPE_CHECKING:
+    from tests.unit.local.gaps.bench import Bench
 
 pytestmark = pytest.mark.embedded
 
@@ -41,13 +44,13 @@ def token_of(bench: Any, name: str, other_than: str = "") -> str:
     return token
 
 
-def test_ministack_swallows_the_failure_of_the_function_that_asks(ministack: Any, unique: str) -> None:
+def test_ministack_swallows_the_failure_of_the_function_that_asks(ministack: Bench, unique: str) -> None:
     function = ministack.make_function(unique, BROKEN)
     execution = ministack.start(ministack.make_machine(unique, asking(function, unique, TimeoutSeconds=2)))
     assert ministack.finish(execution)["error"] == "States.Timeout"
 
 
-def test_ministack_forgets_an_answered_token(ministack: Any, unique: str) -> None:
+def test_ministack_forgets_an_answered_token(ministack: Bench, unique: str) -> None:
     function = ministack.make_function(unique, KEEP_TOKEN)
     execution = ministack.start(ministack.make_machine(unique, asking(function, unique)))
     token = token_of(ministack, unique)
@@ -57,12 +60,12 @@ def test_ministack_forgets_an_answered_token(ministack: Any, unique: str) -> Non
         ministack.sfn.send_task_success(taskToken=token, output="{}")
 
 
-def test_ministack_reports_no_error_names(ministack: Any, unique: str) -> None:
+def test_ministack_reports_no_error_names(ministack: Bench, unique: str) -> None:
     ministack.make_function(unique, BROKEN)
     assert ministack.invoke(unique)["payload"]["errorType"] == "Runtime.HandlerError"
 
 
-def test_the_failure_of_the_function_that_asks_goes_through_retry_and_catch(aws: Any, unique: str) -> None:
+def test_the_failure_of_the_function_that_asks_goes_through_retry_and_catch(aws: Bench, unique: str) -> None:
     function = aws.make_function(unique, BROKEN)
     caught = {"ErrorEquals": ["Unasked"], "Next": "Told", "Output": "{% $states.errorOutput %}"}
     states = asking(function, unique, Retry=[{"ErrorEquals": ["Unasked"], "MaxAttempts": 2}], Catch=[caught])
@@ -73,7 +76,7 @@ def test_the_failure_of_the_function_that_asks_goes_through_retry_and_catch(aws:
     assert [event["type"] for event in aws.history(execution)].count("TaskFailed") == 3
 
 
-def test_an_answer_counts_once(aws: Any, unique: str) -> None:
+def test_an_answer_counts_once(aws: Bench, unique: str) -> None:
     function = aws.make_function(unique, KEEP_TOKEN)
     execution = aws.start(aws.make_machine(unique, asking(function, unique)))
     token = token_of(aws, unique)
@@ -90,14 +93,14 @@ def test_an_answer_counts_once(aws: Any, unique: str) -> None:
     assert kinds[2:5] == ["TaskScheduled", "TaskStarted", "TaskSubmitted"]
 
 
-def test_a_token_that_never_was_is_invalid(aws: Any) -> None:
+def test_a_token_that_never_was_is_invalid(aws: Bench) -> None:
     with pytest.raises(aws.sfn.exceptions.InvalidToken):
         aws.sfn.send_task_success(taskToken="made-up", output="{}")
     with pytest.raises(aws.sfn.exceptions.InvalidOutput):
         aws.sfn.send_task_success(taskToken="made-up", output="{")
 
 
-def test_an_unanswered_question_times_out_and_redrive_asks_with_a_new_token(aws: Any, unique: str) -> None:
+def test_an_unanswered_question_times_out_and_redrive_asks_with_a_new_token(aws: Bench, unique: str) -> None:
     function = aws.make_function(unique, KEEP_TOKEN)
     execution = aws.start(aws.make_machine(unique, asking(function, unique, TimeoutSeconds=1)))
     old = token_of(aws, unique)
@@ -112,7 +115,7 @@ def test_an_unanswered_question_times_out_and_redrive_asks_with_a_new_token(aws:
     assert aws.finish(execution)["output"] == '"yes"'
 
 
-def test_stopping_an_execution_closes_its_question(aws: Any, unique: str) -> None:
+def test_stopping_an_execution_closes_its_question(aws: Bench, unique: str) -> None:
     function = aws.make_function(unique, KEEP_TOKEN)
     execution = aws.start(aws.make_machine(unique, asking(function, unique)))
     token = token_of(aws, unique)
@@ -121,7 +124,7 @@ def test_stopping_an_execution_closes_its_question(aws: Any, unique: str) -> Non
         aws.sfn.send_task_success(taskToken=token, output="{}")
 
 
-def test_a_function_without_its_handler_says_so_every_time(aws: Any, unique: str) -> None:
+def test_a_function_without_its_handler_says_so_every_time(aws: Bench, unique: str) -> None:
     aws.make_function(unique, "x = 1")
     errors = [aws.invoke(unique)["payload"]["errorType"] for _ in range(2)]
     assert errors == ["Runtime.HandlerNotFound"] * 2
@@ -143,7 +146,7 @@ def test_a_function_without_its_handler_says_so_every_time(aws: Any, unique: str
         ("def handler(e, c):\n    return {1, 2}", "Runtime.MarshalError"),
     ],
 )
-def test_the_error_name_of_a_function(aws: Any, unique: str, source: str, error: str) -> None:
+def test_the_error_name_of_a_function(aws: Bench, unique: str, source: str, error: str) -> None:
     function = aws.make_function(unique, source, Timeout=1 if error == "Sandbox.Timedout" else 60)
     arguments = {"FunctionName": function, "Payload": {}}
     state = {
@@ -155,7 +158,7 @@ def test_the_error_name_of_a_function(aws: Any, unique: str, source: str, error:
     assert aws.finish(aws.start(aws.make_machine(unique, {"Only": state})))["error"] == error
 
 
-def test_a_task_is_told_at_each_try_how_many_there_were(aws: Any, unique: str) -> None:
+def test_a_task_is_told_at_each_try_how_many_there_were(aws: Bench, unique: str) -> None:
     """By which a step knows its last one."""
     function = aws.make_function(
         unique,
@@ -174,7 +177,7 @@ def test_a_task_is_told_at_each_try_how_many_there_were(aws: Any, unique: str) -
     assert (done["status"], json.loads(done["output"])) == ("SUCCEEDED", {"tries": 2})
 
 
-def test_a_throttled_function_has_its_own_error_name(aws: Any, unique: str) -> None:
+def test_a_throttled_function_has_its_own_error_name(aws: Bench, unique: str) -> None:
     function = aws.make_function(unique, "def handler(e, c): return 1")
     aws.lambda_.put_function_concurrency(FunctionName=unique, ReservedConcurrentExecutions=0)
     arguments = {"FunctionName": function, "Payload": {}}
@@ -188,7 +191,7 @@ def test_a_throttled_function_has_its_own_error_name(aws: Any, unique: str) -> N
     assert description["error"] == "Lambda.TooManyRequestsException"
 
 
-def test_states_all_leaves_terminal_errors_alone(aws: Any, unique: str) -> None:
+def test_states_all_leaves_terminal_errors_alone(aws: Bench, unique: str) -> None:
     caught = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
     state = {
         "Type": "Task",

@@ -10,7 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -19,6 +19,9 @@ from botocore.exceptions import ClientError
 
 from infra.local.gaps.image import PYTHONS
 from tests import strangers
+
+if TYPE_CHECKING:
+    from tests.unit.local.gaps.bench import Bench
 
 pytestmark = pytest.mark.embedded
 
@@ -40,17 +43,17 @@ def handler(event, context):
 """
 
 
-def tenants_answer(aws: Any, name: str, tenant: str, event: Any = None) -> Any:
+def tenants_answer(aws: Bench, name: str, tenant: str, event: Any = None) -> Any:
     answer = aws.lambda_.invoke(FunctionName=name, TenantId=tenant, Payload=json.dumps(event))
     return json.load(answer["Payload"])
 
 
-def test_ministack_invokes_an_isolated_function_without_a_tenant(ministack: Any, unique: str) -> None:
+def test_ministack_invokes_an_isolated_function_without_a_tenant(ministack: Bench, unique: str) -> None:
     ministack.make_function(unique, "def handler(event, context):\n    return 1\n", **ISOLATED)
     assert ministack.invoke(unique)["payload"] == 1
 
 
-def test_each_invocation_has_an_environment_that_nobody_else_had(aws: Any, unique: str) -> None:
+def test_each_invocation_has_an_environment_that_nobody_else_had(aws: Bench, unique: str) -> None:
     aws.make_function(unique, WHO, **ISOLATED)
     answers = [tenants_answer(aws, unique, tenant) for tenant in ("blue", "green", "blue")]
     assert [answer[0] for answer in answers] == ["blue", "green", "blue"]
@@ -72,7 +75,7 @@ def test_each_invocation_has_an_environment_that_nobody_else_had(aws: Any, uniqu
     ],
 )
 def test_a_tenant_that_must_or_must_not_be_named_is_refused(
-    aws: Any, unique: str, settings: dict[str, Any], tenant: dict[str, str], message: str
+    aws: Bench, unique: str, settings: dict[str, Any], tenant: dict[str, str], message: str
 ) -> None:
     aws.make_function(unique, WHO, **settings)
     for kind in ("RequestResponse", "Event"):
@@ -81,7 +84,7 @@ def test_a_tenant_that_must_or_must_not_be_named_is_refused(
         assert refused.value.response["Error"]["Code"] == "InvalidParameterValueException"
 
 
-def test_a_service_that_names_no_tenant_fails(aws: Any, unique: str) -> None:
+def test_a_service_that_names_no_tenant_fails(aws: Bench, unique: str) -> None:
     function = aws.make_function(unique, WHO, **ISOLATED)
     task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True}
     machine = aws.make_machine(unique, {"Call": task | {"Arguments": {"FunctionName": function}}})
@@ -92,7 +95,7 @@ class Network:
     """A stack with an isolated function whose subnet reaches S3's gateway endpoint and nothing else, two
     objects that belong to two heals, and addresses that a role signed."""
 
-    def __init__(self, aws: Any, name: str) -> None:
+    def __init__(self, aws: Bench, name: str) -> None:
         self.aws, self.name = aws, name
         self.bucket = f"{name}-runs"[:60].lower()
         self.s3 = aws.client("s3")
@@ -199,11 +202,11 @@ print(json.dumps([answer.status, answer.read().decode()]))
 
 
 @pytest.fixture(scope="module")
-def network(aws: Any) -> Network:
+def network(aws: Bench) -> Network:
     return Network(aws, "isolated-in-a-subnet")
 
 
-def test_ministack_does_not_verify_presigned_addresses(ministack: Any) -> None:
+def test_ministack_does_not_verify_presigned_addresses(ministack: Bench) -> None:
     s3 = ministack.client("s3")
     s3.create_bucket(Bucket="presigned")
     s3.put_object(Bucket="presigned", Key="a", Body=b"a")

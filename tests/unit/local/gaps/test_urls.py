@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.unit.local.gaps.bench import Bench
 
 pytestmark = pytest.mark.embedded
 
@@ -49,18 +52,18 @@ def ask(url: str, path: str, method: str = "GET", **request: Any) -> tuple[http.
     return response, body
 
 
-def test_ministack_gives_out_an_address_on_the_internet(ministack: Any, unique: str) -> None:
+def test_ministack_gives_out_an_address_on_the_internet(ministack: Bench, unique: str) -> None:
     assert ".on.aws" in url_of(ministack, unique)
 
 
-def test_ministack_leaves_cookies_in_the_headers(ministack: Any, unique: str) -> None:
+def test_ministack_leaves_cookies_in_the_headers(ministack: Bench, unique: str) -> None:
     identifier = url_of(ministack, unique).removeprefix("https://").partition(".")[0]
     url = f"{ministack.emulator.endpoint}/_aws/lambda-url/{identifier}/"
     event = json.loads(ask(url, "/page", headers={"Cookie": "a=1"})[1])
     assert "cookies" not in event
 
 
-def test_the_address_works_on_this_machine(aws: Any, unique: str) -> None:
+def test_the_address_works_on_this_machine(aws: Bench, unique: str) -> None:
     url = url_of(aws, unique)
     assert url.startswith("http://127.0.0.1:")
     assert aws.lambda_.get_function_url_config(FunctionName=unique)["FunctionUrl"] == url
@@ -74,14 +77,14 @@ def test_the_address_works_on_this_machine(aws: Any, unique: str) -> None:
     assert "cookie" not in event["headers"]
 
 
-def test_a_form_arrives_as_base64(aws: Any, unique: str) -> None:
+def test_a_form_arrives_as_base64(aws: Bench, unique: str) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     event = json.loads(ask(url_of(aws, unique), "/", "POST", body="decision=approve", headers=headers)[1])
     assert event["isBase64Encoded"] is True
     assert event["body"] == "ZGVjaXNpb249YXBwcm92ZQ=="
 
 
-def test_redirects_cookies_and_bytes_reach_the_browser(aws: Any, unique: str) -> None:
+def test_redirects_cookies_and_bytes_reach_the_browser(aws: Bench, unique: str) -> None:
     url = url_of(aws, unique)
     response, _ = ask(url, "/go", "POST")
     assert response.status == 303

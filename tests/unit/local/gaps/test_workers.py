@@ -9,7 +9,7 @@ import re
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -18,7 +18,7 @@ from infra.local.wall import refusals
 from tests.processes import commands_below
 
 if TYPE_CHECKING:
-    from tests.unit.local.gaps.conftest import Gate
+    from tests.unit.local.gaps.bench import Bench, Gate
 
 pytestmark = pytest.mark.embedded
 
@@ -37,18 +37,18 @@ def handler(event, context):
 """
 
 
-def test_ministack_logs_a_traceback_line_by_line(ministack: Any, unique: str) -> None:
+def test_ministack_logs_a_traceback_line_by_line(ministack: Bench, unique: str) -> None:
     ministack.make_function(unique, CRASH)
     ministack.invoke(unique, {})
     assert "Traceback (most recent call last):" in ministack.messages(f"/aws/lambda/{unique}")
 
 
-def test_ministack_hands_its_environment_to_functions(ministack: Any, unique: str) -> None:
+def test_ministack_hands_its_environment_to_functions(ministack: Bench, unique: str) -> None:
     ministack.make_function(unique, "import os\ndef handler(event, context):\n    return dict(os.environ)\n")
     assert "MINISTACK_ACCOUNT_ID" in ministack.invoke(unique)["payload"]
 
 
-def test_what_a_function_is_deployed_with_is_laid_out_before_it_is_called(aws: Any, unique: str) -> None:
+def test_what_a_function_is_deployed_with_is_laid_out_before_it_is_called(aws: Bench, unique: str) -> None:
     package, s3 = io.BytesIO(), aws.client("s3")
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr(f"{unique.replace('-', '_')}.py", "def handler(event, context):\n    return 1\n")
@@ -66,7 +66,7 @@ def test_what_a_function_is_deployed_with_is_laid_out_before_it_is_called(aws: A
     assert aws.wait_for(lambda: [*aws.emulator.home.rglob(f"code/*/{unique.replace('-', '_')}.py")])
 
 
-def test_a_crash_is_logged_as_the_runtime_prints_it(aws: Any, unique: str) -> None:
+def test_a_crash_is_logged_as_the_runtime_prints_it(aws: Bench, unique: str) -> None:
     aws.make_function(unique, CRASH)
     answer = aws.invoke(unique, {})
     frame = '  File "/var/task/app.py", line 12, in handler\n    raise ValueError("bad order") from error\n'
@@ -91,7 +91,7 @@ def test_a_crash_is_logged_as_the_runtime_prints_it(aws: Any, unique: str) -> No
     assert report.startswith(f"REPORT RequestId: {request_id}\tDuration: ")
 
 
-def test_a_module_that_cannot_be_imported_is_reported(aws: Any, unique: str) -> None:
+def test_a_module_that_cannot_be_imported_is_reported(aws: Bench, unique: str) -> None:
     aws.make_function(unique, "import pymysql_pool\n")
     for _ in range(2):
         assert aws.invoke(unique)["payload"]["errorType"] == "Runtime.ImportModuleError"
@@ -101,14 +101,14 @@ def test_a_module_that_cannot_be_imported_is_reported(aws: Any, unique: str) -> 
     assert f"{expected}\nTraceback (most recent call last):" in aws.messages(f"/aws/lambda/{unique}")
 
 
-def sleeping(aws: Any, seconds: str) -> bool:
+def sleeping(aws: Bench, seconds: str) -> bool:
     """Whether a function's child sleeps for so long."""
     return any(
         command == ["sleep", seconds] for _, command in commands_below(psutil.Process(aws.emulator.pid))
     )
 
 
-def test_a_time_out_is_logged_and_ends_what_the_function_started(aws: Any, unique: str) -> None:
+def test_a_time_out_is_logged_and_ends_what_the_function_started(aws: Bench, unique: str) -> None:
     source = "import subprocess\ndef handler(event, context):\n    subprocess.run(['sleep', '271'])\n"
     aws.make_function(unique, source, Timeout=1)
     assert aws.invoke(unique)["payload"]["errorType"] == "Sandbox.Timedout"
@@ -119,7 +119,7 @@ def test_a_time_out_is_logged_and_ends_what_the_function_started(aws: Any, uniqu
     assert not sleeping(aws, "271")
 
 
-def test_a_worker_is_warm_and_logs_to_its_own_stream(aws: Any, unique: str) -> None:
+def test_a_worker_is_warm_and_logs_to_its_own_stream(aws: Bench, unique: str) -> None:
     source = """
     calls = []
     def handler(event, context):
@@ -133,7 +133,7 @@ def test_a_worker_is_warm_and_logs_to_its_own_stream(aws: Any, unique: str) -> N
     assert [stream["logStreamName"] for stream in streams] == [first[1]] == [second[1]]
 
 
-def test_calls_at_the_same_time_have_workers_of_their_own(aws: Any, gate: Gate, unique: str) -> None:
+def test_calls_at_the_same_time_have_workers_of_their_own(aws: Bench, gate: Gate, unique: str) -> None:
     source = """
     import urllib.request
     def handler(event, context):
@@ -149,7 +149,7 @@ def test_calls_at_the_same_time_have_workers_of_their_own(aws: Any, gate: Gate, 
 
 
 def test_a_function_sees_only_what_lambda_gives_it(
-    aws: Any, unique: str, monkeypatch: pytest.MonkeyPatch
+    aws: Bench, unique: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = """
     import importlib.util, os, shutil, sys, tempfile
@@ -173,7 +173,7 @@ def test_a_function_sees_only_what_lambda_gives_it(
     assert 0 < seen["left"] <= 60_000
 
 
-def test_a_published_version_behind_an_alias_runs_its_own_code(aws: Any, unique: str) -> None:
+def test_a_published_version_behind_an_alias_runs_its_own_code(aws: Bench, unique: str) -> None:
     aws.make_function(
         unique, "def handler(event, context):\n    return context.function_version\n", Publish=True
     )
@@ -182,7 +182,7 @@ def test_a_published_version_behind_an_alias_runs_its_own_code(aws: Any, unique:
     assert json.load(answer["Payload"]) == "1"
 
 
-def test_the_public_powertools_layer_is_accepted(aws: Any, unique: str) -> None:
+def test_the_public_powertools_layer_is_accepted(aws: Bench, unique: str) -> None:
     layer = "arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python311-x86_64:18"
     source = (
         "from aws_lambda_powertools import Logger\ndef handler(event, context):\n    return Logger.__name__\n"
@@ -191,7 +191,7 @@ def test_the_public_powertools_layer_is_accepted(aws: Any, unique: str) -> None:
     assert aws.invoke(unique)["payload"] == "Logger"
 
 
-def test_a_worker_shares_memory(aws: Any, unique: str) -> None:
+def test_a_worker_shares_memory(aws: Bench, unique: str) -> None:
     source = """
     import boto3
     from aws_lambda_powertools import Logger
@@ -204,7 +204,7 @@ def test_a_worker_shares_memory(aws: Any, unique: str) -> None:
     assert aws.invoke(unique)["payload"] < 40e3
 
 
-def test_what_lambda_refuses_is_refused(aws: Any, unique: str) -> None:
+def test_what_lambda_refuses_is_refused(aws: Bench, unique: str) -> None:
     source = """
     import ctypes
     def handler(event, context):
@@ -220,7 +220,7 @@ def test_what_lambda_refuses_is_refused(aws: Any, unique: str) -> None:
     assert aws.invoke(unique, calls)["payload"] == dict.fromkeys(calls, errno.EPERM)
 
 
-def test_ministack_refuses_nothing(ministack: Any, unique: str) -> None:
+def test_ministack_refuses_nothing(ministack: Bench, unique: str) -> None:
     source = (
         "import ctypes\ndef handler(event, context):\n    return ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)\n"
     )
@@ -228,7 +228,7 @@ def test_ministack_refuses_nothing(ministack: Any, unique: str) -> None:
     assert ministack.invoke(unique)["payload"] >= 0
 
 
-def test_a_function_is_another_user_and_writes_to_tmp_alone(aws: Any, unique: str) -> None:
+def test_a_function_is_another_user_and_writes_to_tmp_alone(aws: Bench, unique: str) -> None:
     source = """
     import os
     def handler(event, context):
@@ -248,7 +248,7 @@ def test_a_function_is_another_user_and_writes_to_tmp_alone(aws: Any, unique: st
     assert aws.invoke(unique, outside)["payload"] == [993, 990, ["/tmp"], [], True, False]
 
 
-def test_a_process_that_ends_after_its_answer_is_replaced(aws: Any, unique: str) -> None:
+def test_a_process_that_ends_after_its_answer_is_replaced(aws: Bench, unique: str) -> None:
     source = """
     import os, subprocess, threading
     def handler(event, context):
@@ -264,7 +264,7 @@ def test_a_process_that_ends_after_its_answer_is_replaced(aws: Any, unique: str)
     assert first["payload"] != second["payload"]
 
 
-def test_two_functions_share_no_files_and_no_processes(aws: Any, unique: str) -> None:
+def test_two_functions_share_no_files_and_no_processes(aws: Bench, unique: str) -> None:
     source = """
     import glob, os, subprocess
     def handler(event, context):
@@ -282,7 +282,7 @@ def test_two_functions_share_no_files_and_no_processes(aws: Any, unique: str) ->
     ]
 
 
-def test_a_process_that_ends_is_reported_as_the_platform_does(aws: Any, unique: str) -> None:
+def test_a_process_that_ends_is_reported_as_the_platform_does(aws: Bench, unique: str) -> None:
     source = (
         "import os\ndef handler(event, context):\n    os.kill(os.getpid(), event) if event else exit(3)\n"
     )

@@ -19,6 +19,7 @@ from werkzeug import Request, Response
 from infra.local.forge.access import Caller
 from infra.local.forge.pulls import PullRefused, Pulls
 from infra.local.forge.store import Comment, Pull, Repository, Store
+from tests.fakes.github import Checks
 
 BASE_PATH = "/api/v4"
 
@@ -39,9 +40,10 @@ _CONCLUSIONS = {"": "running", "success": "success", "failure": "failed", "skipp
 class GitLabApi:
     """Answers every request below BASE_PATH."""
 
-    def __init__(self, store: Store, pulls: Pulls) -> None:
+    def __init__(self, store: Store, pulls: Pulls, checks: Checks) -> None:
         self._store = store
         self._pulls = pulls
+        self._checks = checks
         self._views: Mapping[tuple[str, str], Callable[[Request, Repository], Response]] = {
             ("GET", "/merge_requests"): self._list,
             ("POST", "/merge_requests"): self._open,
@@ -247,14 +249,15 @@ class GitLabApi:
                     "target_url": None,
                     "description": None,
                 }
-                for one in repository.checks_of(sha)
+                for one in self._checks.of(repository.slug, sha)
             ]
         )
 
     def _trace(self, repository: Repository, number: int) -> Response:
-        if not 1 <= number <= len(repository.checks):
+        check = self._checks.find(repository.slug, number)
+        if check is None:
             raise PullRefused(404, "404 Not Found")
-        return Response(repository.checks[number - 1].output, mimetype="text/plain")
+        return Response(check.output, mimetype="text/plain")
 
     def _merge_base(self, request: Request, repository: Repository) -> Response:
         git = self._store.git(repository.slug)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-DEFINITION = Path(__file__).resolve().parent.parent / "statemachine" / "self_heal.asl.json"
+DEFINITION = Path(__file__).resolve().parents[2] / "statemachine" / "self_heal.asl.json"
 
 # A Task is a rectangle, which needs no declaration.
 _SHAPES = {"Pass": '[/"{}"/]', "Choice": '{{"{}"}}', "Succeed": '(["{}"])', "Wait": '(("{}"))'}

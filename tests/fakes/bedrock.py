@@ -24,7 +24,7 @@ from werkzeug import Request, Response
 
 from tests.fakes.web import answered_by, as_json
 
-_TABLE = Path(__file__).parent / "data" / "bedrock_models.toml"
+_TABLE = Path(__file__).parents[1] / "data/bedrock_models.toml"
 _GEOGRAPHIES = {
     "us": ("us-east-1", "us-east-2", "us-west-2"),
     "eu": ("eu-central-1", "eu-west-1", "eu-west-3"),

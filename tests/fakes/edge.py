@@ -26,7 +26,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from infra.packaging import ROOT
-from tests.oidc import CLIENT_ID
+from tests.fakes.oidc import CLIENT_ID
 
 ISSUER = "https://identity.shop.example"
 WITH_SIGN_IN = {"sign_in": f"{ISSUER},{CLIENT_ID}"}
