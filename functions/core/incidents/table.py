@@ -288,7 +288,7 @@ def setting(
     return {
         "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
         "ExpressionAttributeNames": {f"#{name}": name for name in (*attributes, *names)},
-        "ExpressionAttributeValues": {f":{name}": value for name, value in attributes.items()} | values,
+        "ExpressionAttributeValues": {**{f":{name}": value for name, value in attributes.items()}, **values},
     }
 
 
