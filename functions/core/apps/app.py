@@ -296,7 +296,8 @@ def _check_people(app: App) -> None:
         raise AppInvalid(
             f"app {name!r}: 'time_zone' must be an IANA name such as \"Europe/Berlin\", or empty"
         )
-    if app.quiet_hours and not _HOURS.fullmatch(app.quiet_hours):
+    start, _, end = app.quiet_hours.partition("-")
+    if app.quiet_hours and (start == end or not _HOURS.fullmatch(app.quiet_hours)):
         raise AppInvalid(f"app {name!r}: 'quiet_hours' must be like \"22:00-07:00\", or empty")
     if app.approvals_needed not in (1, 2):
         raise AppInvalid(f"app {name!r}: 'approvals_needed' must be 1 or 2")

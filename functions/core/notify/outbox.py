@@ -53,7 +53,7 @@ class Outbox:
         """
         if quiet(app, now):
             return 0
-        key = {"incident_id": f"held#{app.name}"}
+        key = _held(app)
         item: dict[str, Any] = self._table.get_item(Key=key, ConsistentRead=True).get("Item") or {}
         lines, count = sorted(item.get("lines") or ()), int(str(item.get("more", 0)))
         if not count:
@@ -86,7 +86,7 @@ class Outbox:
         names = {"#more": "more", "#lines": "lines", "#ttl": "ttl"}
         values: dict[str, Any] = {":one": 1, ":line": {f"{line}\n{incident.incident_id}"}, ":most": _LISTED}
         values[":ttl"] = int(time.time()) + _KEEP_SECONDS
-        key = {"incident_id": f"held#{app.name}"}
+        key = _held(app)
         try:
             self._table.update_item(
                 Key=key,
@@ -104,6 +104,11 @@ class Outbox:
                 ExpressionAttributeNames={"#more": "more"},
                 ExpressionAttributeValues={":one": 1},
             )
+
+
+def _held(app: App) -> dict[str, str]:
+    """Where what waits lies: it is told after a rename, too."""
+    return {"incident_id": f"held#{app.first_name or app.name}"}
 
 
 def quiet(app: App, now: float) -> bool:

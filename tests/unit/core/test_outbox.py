@@ -66,6 +66,11 @@ def test_within_quiet_hours_nothing_is_told_that_can_wait(outbox: Outbox, inbox:
     assert [mail["Subject"] for mail in inbox()] == ["[orders] One more error"]
 
 
+def test_what_waits_when_its_app_is_renamed_is_told_all_the_same(outbox: Outbox, inbox: Inbox) -> None:
+    told(outbox, NIGHT, range(1), datetime(2026, 11, 20, 23, tzinfo=UTC).timestamp())
+    assert outbox.digest(replace(NIGHT, name="shop", first_name="orders"), NOON) == 1
+
+
 @pytest.mark.parametrize(
     ("hours", "utc", "is_quiet"),
     [
@@ -113,7 +118,9 @@ def test_quiet_hours_end_by_the_clock_also_when_it_is_changed() -> None:
     assert quiet_until(NIGHT, now) == now + 10 * 3600
 
 
-@pytest.mark.parametrize("wrong", [{"quiet_hours": "22-7"}, {"time_zone": "Mars/Olympus"}])
+@pytest.mark.parametrize(
+    "wrong", [{"quiet_hours": "22-7"}, {"quiet_hours": "22:00-22:00"}, {"time_zone": "Mars/Olympus"}]
+)
 def test_hours_and_zones_that_are_none_are_refused(wrong: dict[str, str]) -> None:
     entry = {"log_groups": ["/aws/lambda/x"], "repository": "https://github.com/a/b", **wrong}
     with pytest.raises(AppInvalid, match=next(iter(wrong))):
