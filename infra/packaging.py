@@ -2,9 +2,8 @@
 
 Light functions are zips of our code alone beside a layer of libraries (infra/layer.py). Functions that need
 git, or compiled libraries, share one container image; each has its own command. The one that runs code of
-strangers has an image of its own. With packaging `zip` the
-very same trees become zips: that is how the embedded run deploys without Docker, where the dependencies come
-from the interpreter that runs the functions.
+strangers has an image of its own. With packaging `zip` the very same trees become zips: that is how the
+embedded run deploys without Docker, where the dependencies come from the interpreter that runs the functions.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ settings.load_profile("same")
 _TESTS = Path(__file__).parent
 _SLOW = {
     "e2e/page/test_accessibility.py": 0,
+    "e2e/page/test_browser.py": 0,
     "e2e/page/test_hostile_texts.py": 0,
     "e2e/page/test_sign_in.py": 0,
     "e2e/page/test_slack.py": 0,
@@ -30,12 +31,14 @@ _SLOW = {
     "e2e/test_cli.py": 0,
     "e2e/test_codebuild.py": 0,
     "e2e/test_flood.py": 0,
+    "e2e/test_heal.py": 4,
     "e2e/test_joined.py": 0,
     "e2e/test_operator.py": 0,
     "e2e/test_redrive.py": 0,
     "e2e/test_revision.py": 0,
     "e2e/test_rollout.py": 0,
     "e2e/test_twice.py": 0,
+    "unit/core/forge/test_contract.py": 4,
     "unit/create_pull_request/test_lost_answers.py": 10,
     "unit/detect_errors/test_linear.py": 10,
     "unit/local/test_interrupted.py": 10,
@@ -45,6 +48,7 @@ _SLOW = {
     "unit/validate_patch/test_capabilities.py": 10,
     "unit/validate_patch/test_dialects.py": 10,
     "unit/validate_patch/test_right_fixes.py": 0,
+    "unit/validate_patch/test_validate.py": 4,
 }
 """File → of how many of its tests one is not slow, 0 for none."""
 

@@ -2,9 +2,8 @@
 
 Every place that states it is read, each by itself: what one of them says that cannot be followed loses only
 that, and is said. A package that the repository takes from a place of its own is taken from nowhere else:
-under
-its name, the usual index may have something else. An option that is not known is a problem, and nothing is
-installed; so is, where the operator has not named it as well, an index of the repository's own.
+under its name, the usual index may have something else. An option that is not known is a problem, and nothing
+is installed; so is, where the operator has not named it as well, an index of the repository's own.
 """
 
 from __future__ import annotations

@@ -1,12 +1,10 @@
 """How patches of real crashes are judged: `python tests/bench/bench_fixes.py --clones FOLDER [--half
 seen|kept]`.
 
-For each fix in `tests/data/real/fixes.toml` (a repository and a commit, nothing of them): the fix's tests
-are run on
-its parent, what they raise is logged as a service would log it, and `selfheal try` judges upstream's fix
-with and
-without its tests, and patches that swallow the error, invent or echo a result, or make the case a special
-one. The repository's tests are the files that the fix's tests are in; `--whole` runs all.
+For each fix in `tests/data/real/fixes.toml` (a repository and a commit, nothing of them): the fix's tests are
+run on its parent, what they raise is logged as a service would log it, and `selfheal try` judges upstream's
+fix with and without its tests, and patches that swallow the error, invent or echo a result, or make the case
+a special one. The repository's tests are the files that the fix's tests are in; `--whole` runs all.
 
     --clones FOLDER  where the clones are: FOLDER/OWNER+NAME/repo or FOLDER/NAME
     --find CLONE     print commits of one clone whose tests show a crash on their parents, newest first

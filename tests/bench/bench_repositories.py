@@ -1,11 +1,9 @@
 """Whether the tests of real repositories run: `python tests/bench/bench_repositories.py PATH[@REVISION] ...`.
 
-Each is a clone on this machine. Its dependencies are installed as `selfheal try` installs them, and its
-tests run
-once, behind the wall, without network, on the Python that it names. They count as run when at least nine in
-ten of
-the test files could be collected, and nine in ten of the tests that ran have passed; when time ran out, of
-those that ran. Exit code 1 below the target.
+Each is a clone on this machine. Its dependencies are installed as `selfheal try` installs them, and its tests
+run once, behind the wall, without network, on the Python that it names. They count as run when at least nine
+in ten of the test files could be collected, and nine in ten of the tests that ran have passed; when time ran
+out, of those that ran. Exit code 1 below the target.
 
     --list FILE      names and revisions from a TOML file, `[[repository]] name, revision, half`
     --clones FOLDER  where the clones of that list are: FOLDER/OWNER+NAME/repo or FOLDER/NAME

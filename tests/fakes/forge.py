@@ -1,6 +1,6 @@
 """The embedded forge as tests have it: in trouble when it is told to, and with what people and jobs say.
 
-It also speaks GitLab's API, on the same repositories, and knows GitHub Apps.
+It also knows GitHub Apps.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 
 from werkzeug import Request, Response
 
-from infra.local.forge import ForgeServer, git_http, rest
-from infra.local.forge.access import caller
+from infra.local.forge import ForgeServer, git_http, gitlab, rest
 from infra.local.forge.answers import BASE_PATH
 from infra.local.forge.server import cut
-from tests.fakes import gitlab
 from tests.fakes.github import Checks, GitHubApi, RegisteredApp
+from tests.fakes.gitlab import GitLabWithJobs
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -68,7 +67,7 @@ class Forge(ForgeServer):
         self.interruption: Interruption | None = None
         self._checks = Checks()
         self._github = self._apps = GitHubApi(self._store, self._pulls, self._checks, token)
-        self._gitlab = gitlab.GitLabApi(self._store, self._pulls, self._checks)
+        self._gitlab = GitLabWithJobs(self._store, self._pulls, self._checks)
 
     @property
     def api_url(self) -> str:
@@ -121,17 +120,12 @@ class Forge(ForgeServer):
         return one.how
 
     def _answer(self, request: Request) -> Response:
-        outage, to_gitlab = self.outage, request.path.startswith(f"{gitlab.BASE_PATH}/")
-        to_api = to_gitlab or rest.is_api(request)
+        outage, to_api = self.outage, rest.is_api(request) or gitlab.is_api(request)
         if outage and (to_api or (git_http.is_git(request) and not outage.api_only)):
             if outage.times is not None:
                 self.outage = replace(outage, times=outage.times - 1) if outage.times > 1 else None
             return _failing(outage)
-        if not to_gitlab:
-            return super()._answer(request)
-        if private := request.headers.get("Private-Token"):
-            request.environ["HTTP_AUTHORIZATION"] = f"token {private}"
-        return self._gitlab.answer(request, caller(request, self._token))
+        return super()._answer(request)
 
 
 def _failing(outage: Outage) -> Response:

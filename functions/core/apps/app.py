@@ -11,11 +11,11 @@ from zoneinfo import available_timezones
 
 from functions.core.approval.approvers import malformed, person
 from functions.core.apps.families import ANY, check_family
+from functions.core.apps.forge_settings import api_of, check_forge
 from functions.core.apps.model_settings import check_models
 from functions.core.apps.modes import Mode
 from functions.core.apps.repository_settings import PYTHON
 from functions.core.aws.names import entry_of
-from functions.core.forge.host_keys import host_keys
 from functions.core.incidents.incident import ErrorClass
 from functions.core.model.models import default_model
 from functions.core.workflow.errors import AppInvalid, ModelNotFound
@@ -36,14 +36,10 @@ _MOST_HOURS = 90 * 24
 # Kept short because the name is part of incident ids, branch names and parameter paths.
 # What was discovered has its family's before the dot; no entry has one.
 _NAME = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9-]*(\.[a-z0-9-]+)?")
-_AUTHOR = re.compile(r"[^<>\n\0]{1,100} <[^<>@\s]{1,64}@[^<>@\s]{1,190}>")
-_HOST_KEY = re.compile(r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]{40,2000}={0,2}")
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 PROJECT_PREFIX = "self-heal-"
 """Begins the name of every CodeBuild project that the workflow may start."""
 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
-# With the deployment's stage, if it has one. Functions read their own deployment's alone.
-_CREDENTIALS = re.compile(r"/self-heal(-[a-z0-9]+)?/credentials/")
 _PROJECT = re.compile(PROJECT_PREFIX + r"[A-Za-z0-9_-]{1,140}")
 
 
@@ -200,7 +196,7 @@ class App:
         for key, value in data.items():
             values[key] = _checked(name, key, str(types[key]), value)
         repository = str(values.get("repository", ""))
-        values.setdefault("forge_api", _api_of(repository))
+        values.setdefault("forge_api", api_of(repository))
         if ANY in repository:
             values.setdefault("log_groups", ())
             # Whoever tags a function is not who answers for the repository.
@@ -210,7 +206,7 @@ class App:
                 raise AppInvalid(f"app {name!r}: {required!r} is required")
         app = cls(name=name, **values)
         check_family(app)
-        _check_forge(app)
+        check_forge(app)
         _check_steering(app)
         _check_people(app)
         _check_running(app)
@@ -267,60 +263,6 @@ class App:
     def slug(self) -> str:
         """`owner/name`, as the forge's REST API addresses the repository; GitLab's groups may be nested."""
         return urlsplit(self.repository).path.strip("/").removesuffix(".git")
-
-
-def _api_of(repository: str) -> str:
-    """The REST API that belongs to a repository's host: GitHub's or GitLab's own, or GitHub Enterprise's."""
-    url = urlsplit(repository)
-    if url.hostname in (None, "github.com"):
-        return "https://api.github.com"
-    if url.hostname == "gitlab.com":
-        return "https://gitlab.com/api/v4"
-    return f"{url.scheme}://{url.netloc}/api/v3"
-
-
-def _check_forge(app: App) -> None:
-    """Raises AppInvalid for addresses that cannot be used, or that do not belong together."""
-    name = app.name
-    for key in ("repository", "forge_api"):
-        url = urlsplit(getattr(app, key))
-        if url.scheme not in ("https", "http") or not url.hostname or url.username or url.password:
-            raise AppInvalid(f"app {name!r}: {key!r} must be an https URL without credentials")
-        if url.scheme == "http" and url.hostname != "127.0.0.1":
-            raise AppInvalid(f"app {name!r}: {key!r} must use https: it carries the token")
-    if urlsplit(app.forge_api).netloc.lower() not in (app.host, f"api.{app.host}"):
-        raise AppInvalid(
-            f"app {name!r}: 'forge_api' is {app.forge_api}, which is not of the repository's host {app.host}"
-        )
-    if app.commit_author and not _AUTHOR.fullmatch(app.commit_author):
-        raise AppInvalid(f"app {name!r}: 'commit_author' must be like \"NAME <MAIL>\", or empty")
-    _check_deploy_key(app)
-    if app.certificate_authority and not _are_certificates(app.certificate_authority):
-        raise AppInvalid(f"app {name!r}: 'certificate_authority' must hold certificates in PEM, or be empty")
-    if app.credentials and not _CREDENTIALS.fullmatch(app.credentials.removesuffix(app.entry)):
-        own = f"/self-heal/credentials/{app.entry}"
-        raise AppInvalid(f"app {name!r}: 'credentials' can only be the app's own, such as {own}")
-
-
-def _check_deploy_key(app: App) -> None:
-    """Raises AppInvalid where nothing would tell whether the SSH server is the forge's."""
-    if not 0 < app.ssh_port < 1 << 16:
-        raise AppInvalid(f"app {app.name!r}: 'ssh_port' must be from 1 to 65535")
-    if (app.deploy_key and not host_keys(app)) or not all(map(_HOST_KEY.fullmatch, app.ssh_host_keys)):
-        raise AppInvalid(
-            f"app {app.name!r}: 'ssh_host_keys' must hold what the SSH server of {app.host} is known by, such"
-            " as \"ssh-ed25519 AAAA...\": only GitHub's and GitLab's own are known here"
-        )
-
-
-def _are_certificates(text: str) -> bool:
-    import ssl
-
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError):
-        return False
-    return True
 
 
 def _check_steering(app: App) -> None:

@@ -11,13 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from functions.core.forge import code_owners
 from functions.core.forge.port import Check, Comparison, Conclusion, PullRequest, Remark, State, Survey
+from functions.core.forge.refusals import place, refusal, unreachable
 from functions.core.forge.trust import authorities
-from functions.core.workflow.errors import (
-    ForgeAccessDenied,
-    ForgeRefused,
-    ForgeUnavailable,
-    RepositoryNotFound,
-)
+from functions.core.workflow.errors import ForgeRefused, ForgeUnavailable
 
 if TYPE_CHECKING:
     from github.NamedUser import NamedUser
@@ -251,27 +247,17 @@ class GitHub:
         import requests
         from github import GithubException, RateLimitExceededException
 
-        where = f"{self._app.slug} at {self._app.forge_api}"
         try:
             yield
         except RateLimitExceededException as error:
-            raise ForgeUnavailable(f"{where}: rate limit reached; the workflow tries again later") from error
+            raise ForgeUnavailable(
+                f"{place(self._app)}: rate limit reached; the workflow tries again later"
+            ) from error
         except GithubException as error:
-            if error.status in (401, 403):
-                raise ForgeAccessDenied(
-                    f"{where}: credentials refused ({error.status}); renew the token in"
-                    f" {self._app.credentials!r} (needs: contents and pull requests, read and write), then"
-                    " redrive"
-                ) from error
-            if error.status == 404:
-                raise RepositoryNotFound(
-                    f"{where}: not found, or hidden from these credentials; check the app's repository"
-                ) from error
-            if error.status == 429 or error.status >= 500:
-                raise ForgeUnavailable(f"{where}: answered {error.status}") from error
-            raise ForgeRefused(f"{where}: refused ({error.status}): {_said(error.data)}") from error
+            needs = "contents and pull requests, read and write"
+            raise refusal(self._app, error.status, _said(error.data), needs) from error
         except requests.RequestException as error:
-            raise ForgeUnavailable(f"{where}: not reachable ({type(error).__name__})") from error
+            raise unreachable(self._app, error) from error
 
 
 def _unless_missing(ask: Callable[[], Found]) -> Found | None:
@@ -300,10 +286,10 @@ def _remark(
 
 
 def _said(data: object) -> str:
-    """The words of a refusal, in one bounded line."""
+    """The words of a refusal."""
     if not isinstance(data, dict):
         return "no reason given"
     errors = [
         str(e.get("message") or e.get("field") or "") for e in data.get("errors") or [] if isinstance(e, dict)
     ]
-    return " ".join(f"{data.get('message', '')} {' '.join(errors)}".split())[:300]
+    return f"{data.get('message', '')} {' '.join(errors)}"

@@ -14,13 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from functions.core.forge import code_owners
 from functions.core.forge.port import Check, Comparison, Conclusion, PullRequest, Remark, State, Survey
+from functions.core.forge.refusals import place, refusal, unreachable
 from functions.core.forge.trust import authorities
-from functions.core.workflow.errors import (
-    ForgeAccessDenied,
-    ForgeRefused,
-    ForgeUnavailable,
-    RepositoryNotFound,
-)
+from functions.core.workflow.errors import ForgeRefused, RepositoryNotFound
 
 if TYPE_CHECKING:
     from gitlab.v4.objects import Project
@@ -260,30 +256,15 @@ class GitLab:
         import requests
         from gitlab.exceptions import GitlabError, RedirectError
 
-        where = f"{self._app.slug} at {self._app.forge_api}"
         try:
             yield
         except RedirectError as error:
-            raise RepositoryNotFound(f"{where}: has moved; check the app's repository") from error
+            raise RepositoryNotFound(f"{place(self._app)}: has moved; check the app's repository") from error
         except GitlabError as error:
-            status = error.response_code or 0
-            if status in (401, 403):
-                raise ForgeAccessDenied(
-                    f"{where}: credentials refused ({status}); renew the token in {self._app.credentials!r}"
-                    " (needs: scope api, role Developer), then redrive"
-                ) from error
-            if status == 404:
-                raise RepositoryNotFound(
-                    f"{where}: not found, or hidden from these credentials; check the app's repository"
-                ) from error
-            if status == 429 or status >= 500 or not status:
-                raise ForgeUnavailable(
-                    f"{where}: answered {status or 'what is no answer of GitLab'}"
-                ) from error
-            said = " ".join(str(error.error_message).split())[:300]
-            raise ForgeRefused(f"{where}: refused ({status}): {said}") from error
+            said, needs = str(error.error_message), "scope api, role Developer"
+            raise refusal(self._app, error.response_code or 0, said, needs) from error
         except requests.RequestException as error:
-            raise ForgeUnavailable(f"{where}: not reachable ({type(error).__name__})") from error
+            raise unreachable(self._app, error) from error
 
 
 def _unless_missing(ask: Callable[[], Any]) -> Any:

@@ -1,10 +1,9 @@
 """setup.py, read without running it: what the call of `setup` is given, as far as its text says so.
 
 Followed are constants, lists, dictionaries, names that the module gives a value, `+`, `append` and `extend`,
-and
-the files that an expression names where it cannot be followed itself: `open("requirements.txt").read()` and
-the many ways to write that all come to the lines of that file. Both branches of an `if` count, for what it
-asks is not known here.
+and the files that an expression names where it cannot be followed itself: `open("requirements.txt").read()`
+and the many ways to write that all come to the lines of that file. Both branches of an `if` count, for what
+it asks is not known here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The embedded forge: real git over HTTP, a part of GitHub's API, a page per pull request."""
+"""The embedded forge: real git over HTTP, parts of GitHub's and GitLab's APIs, a page per pull request."""
 
 from infra.local.forge.server import ForgeServer
 

@@ -18,11 +18,13 @@ class Caller(Enum):
 
 
 def caller(request: Request, token: str) -> Caller:
-    """Judge a request by `Authorization: token X`, `Bearer X`, or Basic with the token as password.
+    """Judge a request by `Authorization: token X`, `Bearer X`, or Basic with the token as password; or by
+    GitLab's `PRIVATE-TOKEN`.
 
     Basic takes any user name, as GitHub does (`x-access-token:TOKEN`), and the token alone as user name.
     """
-    header = request.headers.get("Authorization", "")
+    private = request.headers.get("Private-Token", "")
+    header = f"token {private}" if private else request.headers.get("Authorization", "")
     if not header:
         return Caller.ANONYMOUS
     scheme, _, value = header.partition(" ")

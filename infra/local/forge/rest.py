@@ -28,7 +28,6 @@ GRAPHQL_PATH = "/api/graphql"
 _DOCS = "https://docs.github.com/rest"
 _MAX_JSON = 1024 * 1024  # bytes; a pull request with the longest allowed body is well below
 _MAX_PAGE = 100  # GitHub's limit for `per_page`
-_BRANCH_REF = "heads/"
 _Item = TypeVar("_Item")
 
 
@@ -50,9 +49,7 @@ class Rest:
         repository, pull, issue = "/repos/<owner>/<name>", "/pulls/<int:number>", "/issues/<int:number>"
         return {
             f"GET {repository}": self._repository,
-            f"GET {repository}/branches": self._branches,
             f"GET {repository}/branches/<path:branch>": self._branch,
-            f"GET {repository}/git/ref/<path:ref>": self._ref,
             f"GET {repository}/commits/<path:ref>": self._commit,
             f"GET {repository}/commits/<ref>/check-runs": self._check_runs,
             f"GET {repository}/commits/<ref>/status": self._status,
@@ -68,7 +65,6 @@ class Rest:
             f"GET {repository}{pull}/files": self._files,
             f"GET {repository}{pull}/reviews": self._reviews,
             f"GET {repository}{pull}/comments": self._inline,
-            f"GET {repository}{issue}/labels": self._labels,
             f"POST {repository}{issue}/labels": self._add_labels,
             f"GET {repository}{issue}/comments": self._comments,
             f"POST {repository}{issue}/comments": self._comment,
@@ -110,26 +106,12 @@ class Rest:
     def _repository(self, request: Request, repository: Repository) -> Response:
         return answer(shapes(request).repository(repository))
 
-    def _branches(self, request: Request, repository: Repository) -> Response:
-        names = tuple(self._store.git(repository.slug).branches())
-        return _page(request, names, lambda name: self._branch_json(request, repository, name))
-
     def _branch(self, request: Request, repository: Repository, branch: str) -> Response:
-        return answer(self._branch_json(request, repository, branch))
-
-    def _branch_json(self, request: Request, repository: Repository, branch: str) -> Json:
         git = self._store.git(repository.slug)
         sha = git.branch(branch)
         if sha is None:
             raise PullRefused(404, "Branch not found")
-        return shapes(request).branch(repository, branch, git.commits(sha, limit=1)[0])
-
-    def _ref(self, request: Request, repository: Repository, ref: str) -> Response:
-        name = ref.removeprefix(_BRANCH_REF)
-        sha = self._store.git(repository.slug).branch(name) if ref.startswith(_BRANCH_REF) else None
-        if sha is None:
-            raise PullRefused(404, "Not Found")
-        return answer(shapes(request).ref(repository, name, sha))
+        return answer(shapes(request).branch(repository, branch, git.commits(sha, limit=1)[0]))
 
     def _commit(self, request: Request, repository: Repository, ref: str) -> Response:
         git = self._store.git(repository.slug)
@@ -253,10 +235,6 @@ class Rest:
         )
 
     # What pull requests share with issues
-
-    def _labels(self, request: Request, repository: Repository, number: int) -> Response:
-        labels = pull_of(repository, number).labels
-        return _page(request, labels, lambda name: shapes(request).label(repository, name))
 
     def _add_labels(self, request: Request, repository: Repository, number: int) -> Response:
         pull = self._pulls.add_labels(repository.slug, number, texts(body(request), "labels"))

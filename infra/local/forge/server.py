@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug import Request, Response
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from infra.local.forge import git_http, rest
+from infra.local.forge import git_http, gitlab, rest
 from infra.local.forge.access import Caller, caller
 from infra.local.forge.pages import Pages
 from infra.local.forge.pulls import Pulls
@@ -51,6 +51,7 @@ class ForgeServer:
         self._store = Store(directory)
         self._pulls = Pulls(self._store, webhook)
         self._github = rest.Rest(self._store, self._pulls)
+        self._gitlab = gitlab.GitLabApi(self._store, self._pulls)
         self._pages = Pages(self._store, self._pulls, token)
         self._token = token
         self._port = port
@@ -91,6 +92,8 @@ class ForgeServer:
         who = caller(request, self._token)
         if rest.is_api(request):
             return self._github.answer(request, who)
+        if gitlab.is_api(request):
+            return self._gitlab.answer(request, who)
         return self._git(request, who) or self._pages.answer(request)
 
     def _git(self, request: Request, who: Caller) -> Response | None:

@@ -91,14 +91,6 @@ class Shapes:
             "commits": [self.commit(repository, one) for one in reversed(ahead)],
         }
 
-    def ref(self, repository: Repository, name: str, sha: str) -> Json:
-        root = f"{self.api}/repos/{repository.slug}/git"
-        return {
-            "ref": f"refs/heads/{name}",
-            "url": f"{root}/refs/heads/{quote(name)}",
-            "object": {"type": "commit", "sha": sha, "url": f"{root}/commits/{sha}"},
-        }
-
     def pull(self, repository: Repository, pull: Pull, mergeable: bool | None = None) -> Json:
         """`mergeable` is what only a single pull request's answer has; None: unknown, as in lists."""
         api = f"{self.api}/repos/{repository.slug}"

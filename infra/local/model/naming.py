@@ -32,17 +32,9 @@ def phrase(name: str) -> str:
     return " ".join(word.lower() for word in _WORD.findall(name))
 
 
-def closest(name: str, candidates: Iterable[str], *, number: bool = False) -> str | None:
-    """The one candidate that `name` is a misspelling of; None when there is none or more than one.
-
-    number: also take a singular for its plural and the other way round.
-    """
-    candidates = set(candidates) - {name}
-    if number:
-        same = [other for other in candidates if words(other) == words(name)]
-        if len(same) == 1:
-            return same[0]
-    ranked = sorted(((_similarity(name, other), other) for other in candidates), reverse=True)
+def closest(name: str, candidates: Iterable[str]) -> str | None:
+    """The one candidate that `name` is a misspelling of; None when there is none or more than one."""
+    ranked = sorted(((_similarity(name, other), other) for other in set(candidates) - {name}), reverse=True)
     ranked = [pair for pair in ranked if pair[0] > 0]
     if not ranked or (len(ranked) > 1 and ranked[0][0] - ranked[1][0] < _MARGIN):
         return None

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, BrowserType, Dialog, Pa
 from functions.core.approval import links
 from functions.core.approval.links import Link
 from functions.core.incidents.incident import Incident, Status
-from infra.local.inbox import Inbox
+from infra.local.inbox import Inbox, Mail
 from infra.names import DEFAULT
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ def inbox(world: World) -> Callable[[str], list[str]]:
     """All links to an approval that were sent to the topic, by the approval's id."""
     box = Inbox(world.target, f"page-{uuid.uuid4().hex}")
     box.open()
-    kept: dict[str, None] = {}
+    kept: dict[Mail, None] = {}
 
     def read(approval_id: str) -> list[str]:
-        for mail in box.read():
-            kept.update(dict.fromkeys(re.findall(r"https?://\S+\?t=\S+", mail.text)))
-        return [link for link in kept if f"/a/{approval_id}?" in link]
+        kept.update(dict.fromkeys(box.read()))
+        links = (link for mail in kept for link in re.findall(r"https?://\S+\?t=\S+", mail.text))
+        return [link for link in links if f"/a/{approval_id}?" in link]
 
     return read
 

@@ -298,7 +298,7 @@ def test_an_app_that_is_not_registered_leaves_the_incident_unclaimed(
 
 
 def test_what_was_recorded_while_its_app_was_renamed_is_healed_under_the_new_name(
-    table: Table, lambda_context: Any
+    table: Table, lambda_context: LambdaContext
 ) -> None:
     ssm = boto3.client("ssm")
     entry = ssm.get_parameter(Name="/claim-test/apps/orders", WithDecryption=True)["Parameter"]["Value"]

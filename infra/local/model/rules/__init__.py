@@ -2,7 +2,6 @@
 
 from infra.local.model.rule import Rule
 from infra.local.model.rules.missing_key import MissingKey
-from infra.local.model.rules.misspelt import MisspeltAttribute
 from infra.local.model.rules.none_value import NoneValue
 from infra.local.model.rules.refusals import OutsideTheCode
 from infra.local.model.rules.text import TextConcatenation
@@ -12,7 +11,6 @@ RULES: tuple[Rule, ...] = (
     MissingKey(),
     NoneValue(),
     ZeroDivision(),
-    MisspeltAttribute(),
     TextConcatenation(),
     OutsideTheCode(),
 )

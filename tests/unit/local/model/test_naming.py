@@ -35,10 +35,6 @@ def test_only_a_slip_of_one_known_name_is_a_misspelling(
     assert closest(unknown, known) == meant
 
 
-def test_a_plural_counts_where_the_caller_says_so() -> None:
-    assert closest("timeout_second", ["timeout_seconds"], number=True) == "timeout_seconds"
-
-
 def test_words_of_a_name_are_singular_and_lower_case() -> None:
     assert words("TAX_RATES") == ["tax", "rate"]
     assert words("companiesByAddress") == ["company", "by", "address"]

@@ -1,2 +1,0 @@
-def dump(values):
-    return ";".join(f"{key}={value}" for key, value in values.iteritems())

@@ -1,2 +1,0 @@
-def clean(value: str) -> str:
-    return value.stirp()
