@@ -49,3 +49,23 @@ def test_nobody_gives_or_takes_a_scene_that_has_no_type() -> None:
         if argument.annotation and ast.unparse(argument.annotation) == "Any" and reaches(path, argument.arg)
     ]
     assert not untyped
+
+
+PLAYED_BY = ("asyncssh", "http.server", "moto", "pytest_httpserver", "socketserver", "werkzeug")
+"""Modules by which something else is played."""
+
+
+def test_what_folders_share_and_plays_something_real_is_a_fake() -> None:
+    shared = {
+        path: module
+        for path, module in modules().items()
+        if path.count("/") == 1 and path != "tests/conftest.py"
+    }
+    assert len(shared) > 10
+
+    def plays(module: ast.Module) -> bool:
+        found = (node for node in ast.walk(module) if isinstance(node, ast.Import | ast.ImportFrom))
+        names = (getattr(node, "module", None) or node.names[0].name for node in found)
+        return any(str(name).startswith(PLAYED_BY) for name in names)
+
+    assert not [path for path, module in shared.items() if plays(module)]
