@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import fastjsonschema
 import pytest
 import typer
+from botocore.exceptions import ClientError
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -66,6 +68,30 @@ def test_what_goes_wrong_ends_with_its_code_and_never_with_a_traceback(
         main.main()
     assert ended.value.code == expected
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "next_step"),
+    [
+        ("ThrottlingException", "Rate exceeded", "again in a minute"),
+        ("InvalidKeyId", "arn:aws:kms:...:key/1 is disabled", "aws kms enable-key"),
+        ("AccessDeniedException", "KMS key access denied error", "aws kms enable-key"),
+        ("AccessDeniedException", "not authorized", "selfheal policy operator"),
+    ],
+)
+def test_what_aws_refuses_is_told_with_what_helps(
+    code: str,
+    message: str,
+    next_step: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    refused = ClientError({"Error": {"Code": code, "Message": message}}, "GetParametersByPath")
+    monkeypatch.setattr(main, "app", Mock(side_effect=refused))
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    said = " ".join(capsys.readouterr().err.split())
+    assert (ended.value.code, code in said, next_step in said) == (Exit.BROKEN, True, True), said
 
 
 @pytest.mark.parametrize("path", EVERY, ids=" ".join)
