@@ -6,10 +6,13 @@ Its role is the one that .github/PROOF.md prints for an app's own project: code 
 
 from __future__ import annotations
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import ArnFormat, RemovalPolicy, Stack
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from constructs import Construct
+
+from infra.storage import LOG_RETENTION
 
 # S3 uses the bucket's key on the build's behalf; CodeBuild uses it as `EncryptionKeyOverride`.
 _KEY_ACTIONS = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
@@ -60,6 +63,14 @@ class Builds(Construct):
                 conditions={"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}},
             )
         )
+        # CodeBuild would make it with the first build, and keep it for good.
+        group = logs.LogGroup(
+            self,
+            "Logs",
+            log_group_name=f"/aws/codebuild/{name}",
+            retention=LOG_RETENTION,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
         project = codebuild.CfnProject(
             self,
             "Project",
@@ -74,4 +85,4 @@ class Builds(Construct):
                 type="LINUX_CONTAINER", compute_type="BUILD_GENERAL1_SMALL", image=image
             ),
         )
-        project.node.add_dependency(role)
+        project.node.add_dependency(role, group)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
+from functions.core.approval.task_tokens import APPROVAL
 from functions.core.model.arns import OF_AN_ACCOUNT
 from infra.names import DEFAULT, Names
 from infra.spec import ArtifactAccess, May
@@ -27,7 +28,6 @@ class Resources:
     topic_arn: str
     personal_topic_arn: str
     data_key_arn: str
-    token_key_arn: str
     state_machine_name: str
     runner_arn: str
     microvm_image_arn: str = ""
@@ -176,8 +176,9 @@ def _meaning(stack: Stack, resources: Resources) -> dict[May, list[tuple[list[st
         ],
         May.NOTIFY: [(["sns:Publish"], [resources.topic_arn])],
         May.NOTIFY_PERSONS: [(["sns:Publish"], [resources.personal_topic_arn])],
-        May.SEAL_TASK_TOKENS: [(["kms:Encrypt"], [resources.token_key_arn])],
-        May.OPEN_TASK_TOKENS: [(["kms:Decrypt"], [resources.token_key_arn])],
+        # By the key: see below.
+        May.SEAL_TASK_TOKENS: [],
+        May.OPEN_TASK_TOKENS: [],
         # SendTask* have no resource type: the token itself is the capability.
         # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html
         May.ANSWER_TASKS: [(["states:SendTaskSuccess"], ["*"])],
@@ -239,16 +240,24 @@ _KEY_USERS: tuple[tuple[str, tuple[str, ...], frozenset[May]], ...] = (
 )
 
 
+_TASK_TOKENS = {May.SEAL_TASK_TOKENS: "kms:Encrypt", May.OPEN_TASK_TOKENS: "kms:Decrypt"}
+
+
 def _key_statements(stack: Stack, resources: Resources, may: list[May]) -> list[iam.PolicyStatement]:
-    """Use of the data key, only through the services that this role uses anyway."""
+    """Use of the data key, only through the services that this role uses anyway, and for task tokens."""
     actions: dict[str, set[str]] = {}
     for service, needed, users in _KEY_USERS:
         if users & set(may):
             actions.setdefault(service, set()).update(needed)
-    return [
+    through = [
         key_statement(stack, resources.data_key_arn, service, sorted(needed))
         for service, needed in sorted(actions.items())
     ]
+    sealed = [action for item, action in _TASK_TOKENS.items() if item in may]
+    # Nothing that a service encrypts by it is bound to an approval, so nothing of that is opened directly.
+    bound = {"Null": {f"kms:EncryptionContext:{APPROVAL}": "false"}}
+    directly = iam.PolicyStatement(actions=sealed, resources=[resources.data_key_arn], conditions=bound)
+    return through + ([directly] if sealed else [])
 
 
 def key_statement(stack: Stack, key_arn: str, service: str, actions: list[str]) -> iam.PolicyStatement:

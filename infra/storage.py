@@ -24,7 +24,8 @@ KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 def _throttled_keys() -> dynamodb.ContributorInsightsSpecification:
-    """Which keys are refused: of those that are merely used nobody would pay to be told."""
+    """Which keys are refused: of those that are merely used nobody would pay to be told. Counters are spread,
+    and those of the incident that is counted most, which the list shows."""
     return dynamodb.ContributorInsightsSpecification(
         enabled=True, mode=dynamodb.ContributorInsightsMode.THROTTLED_KEYS
     )
@@ -38,14 +39,7 @@ class Storage(Construct):
         self.data_key = kms.Key(
             self,
             "DataKey",
-            description="Incidents, approvals, artifacts, notifications and failed events",
-            enable_key_rotation=True,
-            removal_policy=KEPT,
-        )
-        self.token_key = kms.Key(
-            self,
-            "TokenKey",
-            description="Task tokens of approvals that wait",
+            description="Incidents, approvals, task tokens, artifacts, notifications and failed events",
             enable_key_rotation=True,
             removal_policy=KEPT,
         )
@@ -70,7 +64,6 @@ class Storage(Construct):
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
             encryption_key=self.data_key,
             removal_policy=RemovalPolicy.DESTROY,
-            contributor_insights_specification=_throttled_keys(),
             time_to_live_attribute="ttl",
         )
         self.approvals = self._table("Approvals", "approval_id")

@@ -44,7 +44,6 @@ _SETTINGS = {
     "topic_arn": "TopicArn",
     "personal_topic_arn": "PersonalTopicArn",
     "approval_url": "ApprovalUrl",
-    "token_key_arn": "TokenKeyArn",
 }
 """Setting of the functions → the output that says the same."""
 

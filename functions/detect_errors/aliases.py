@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident
+from functions.core.incidents.table import setting
 from functions.detect_errors.read import read_errors
 from functions.detect_errors.sightings import Occurrence
 
@@ -48,12 +49,7 @@ class Aliases:
             item = self._table.get_item(Key=key, ConsistentRead=True).get("Item", {})
             if item.get("version") != self._version:
                 item = {"aliases": self._migrated(app, identify)}
-                self._table.update_item(
-                    Key=key,
-                    UpdateExpression="SET #version = :version, #aliases = :aliases",
-                    ExpressionAttributeNames={"#version": "version", "#aliases": "aliases"},
-                    ExpressionAttributeValues={":version": self._version, ":aliases": item["aliases"]},
-                )
+                self._table.update_item(Key=key, **setting({"version": self._version, **item}))
             self._known[app] = cast("dict[str, str]", item["aliases"])
         return self._known[app]
 

@@ -148,7 +148,7 @@ def _by_causes(raised: PrintedException, rules: AppRules) -> Judgement | None:
     for cause in reversed(raised.chain):
         # What an exception was raised *from* explains it; what was merely being handled does only where a
         # library handled it, and says by an exception of its own what came of it.
-        if cause.relation != "cause" and not _is_of_library(raised, rules):
+        if cause.relation != "cause" and not _raising(raised):
             break
         if (by_cause := _by_exception(cause, rules)) is not None:
             return Judgement(by_cause.error_class, f"caused by {cause.type}: {by_cause.reason}")
@@ -249,12 +249,16 @@ def _library_of(raised: PrintedException, rules: AppRules) -> _Library | None:
 def _speaking(raised: PrintedException) -> str:
     """The library that raised an exception of its own in a call to another system, whose mistake it is then
     unless the exception says that it is the caller's; "" for none."""
-    table, library = _table(), _package(raised)
-    if not library or not (raised.type or "").startswith(f"{library}."):
-        return ""
-    inside = takewhile(lambda frame: not frame.in_app, reversed(raised.frames))
+    table, library = _table(), _raising(raised)
+    inside = takewhile(lambda frame: library and not frame.in_app, reversed(raised.frames))
     speaks = any(table.speaks.search(f"{frame.function} {frame.code}") for frame in inside)
     return library if speaks and not table.mistake.search(_words(raised.type or "", raised.message)) else ""
+
+
+def _raising(raised: PrintedException) -> str:
+    """The library that raised an exception of its own; "" for none."""
+    library = _package(raised)
+    return library if library and (raised.type or "").startswith(f"{library}.") else ""
 
 
 def _package(raised: PrintedException) -> str:
@@ -266,12 +270,6 @@ def _package(raised: PrintedException) -> str:
 
 def _words(name: str, message: str) -> str:
     return _JOINT.sub(" ", f"{name.rpartition('.')[2]}: {message[:_SAID]}").lower()
-
-
-def _is_of_library(raised: PrintedException, rules: AppRules) -> bool:
-    """Whether a library raised an exception of its own."""
-    inside = bool(raised.frames) and not raised.frames[-1].in_app
-    return inside and _library_of(raised, rules) is not None
 
 
 def _is_own(module: str, raised: PrintedException, rules: AppRules) -> bool:

@@ -28,7 +28,6 @@ from functions.detect_errors.grammar import (
     RECORD_SEPARATOR,
     STACK,
     exception_line,
-    line_end,
 )
 from functions.detect_errors.records import (
     decoded,
@@ -44,8 +43,6 @@ from functions.detect_errors.transport import Line
 
 FIRST_FRAME = f'{HEADER}\n  File "'
 _JSON = ("{", "[{", "[\n")
-# How far from its header a frame stands in a text that was squeezed into one line.
-_NEAR = 60
 # Deeper than any shipper packs records into records.
 _MAX_DEPTH = 6
 
@@ -87,10 +84,11 @@ def _layer(row: dict[str, Any]) -> Layer:
     module, _, function = row.get("rewrite", "").partition(".")
     rewrite = getattr(_MODULES[module], function) if module else None
     if "substitute" in row:
-        rewrite = transport.substitution(row["substitute"])
+        rewrite = transport.line_by_line(row)
     signs, examples = tuple(row.get("signs", ())), tuple(row.get("examples", ()))
     pattern = re.compile(row["pattern"]) if "pattern" in row else None
-    return Layer(row["level"], row["name"], rewrite, signs, pattern, examples, row.get("always", False))
+    always = row.get("always", not (signs or pattern))
+    return Layer(row["level"], row["name"], rewrite, signs, pattern, examples, always)
 
 
 _MODULES = {"transport": transport, "literals": literals, "layouts": layouts, "printers": printers}
@@ -123,10 +121,9 @@ def _apply(lines: list[Line], first: int, depth: int) -> Iterator[CanonicalText]
     text = ""
     for index in range(first, len(LAYERS)):
         layer = LAYERS[index]
-        if (layer.signs or layer.pattern) and not layer.always:
-            text = text or "\n".join(["", *(line for _, line in lines), ""])
-            found = layer.pattern.search(text) if layer.pattern else _shows(text, layer.signs)
-            if not found and (layer.name != "JSON" or not text.startswith(_JSON, 1)):
+        if not layer.always:
+            text = text or "\n".join(["", *[line for _, line in lines], ""])
+            if not (layer.pattern.search(text) if layer.pattern else _shows(text, layer.signs)):
                 continue
         if layer.rewrite is not None:
             before, lines = lines, layer.rewrite(lines)
@@ -199,14 +196,13 @@ def outside_stacks(text: str) -> str | None:
     outside = []
     end, broken = 0, False
     while index >= 0:
-        if text.startswith(FIRST_FRAME, index) and (index == 0 or text[index - 1] == "\n"):
-            stack = STACK.match(text, index + len(HEADER))
-            outside.append(text[end:index])
-            # The newline that ends the stack stays: patterns are anchored to line starts.
-            end = index + len(HEADER) if stack is None else stack.end() - 1
-            broken = broken or exception_line(text[end + 1 : text.find("\n", end + 1)]) is None
-        elif not _is_quotation(text, index, end):
+        if not text.startswith(FIRST_FRAME, index) or (index and text[index - 1] != "\n"):
             return None
+        stack = STACK.match(text, index + len(HEADER))
+        outside.append(text[end:index])
+        # The newline that ends the stack stays: patterns are anchored to line starts.
+        end = index + len(HEADER) if stack is None else stack.end() - 1
+        broken = broken or exception_line(text[end + 1 : text.find("\n", end + 1)]) is None
         index = text.find(BARE_HEADER, max(end, index + len(HEADER)))
     if not outside and 'File "' in text:
         return None
@@ -221,28 +217,3 @@ def outside_stacks(text: str) -> str | None:
 def is_marked(text: str) -> bool:
     """Whether a text shows what is not canonical even within a stack."""
     return _shows(text, _EVERYWHERE) or (not text.isascii() and _shows(text, _OTHER_SIGNS))
-
-
-def _is_quotation(text: str, index: int, stack_end: int) -> bool:
-    """Whether the header at `index` is a group's, stands in its gutters, or is only mentioned in a line.
-
-    stack_end: where the stack before it ends: its exception line may say anything.
-    """
-    end = index + len(HEADER)
-    if text[end - 1 : end] != ":":
-        return False
-    line_start = text.rfind("\n", 0, index) + 1
-    before = text[line_start:index]
-    behind = text[end : end + 1]
-    if line_start == stack_end + 1 and exception_line(before + HEADER) is not None:
-        return True
-    if not before:
-        return behind in ("", "\n") and not text[end + 1 :].strip()
-    if behind in ("", "\n"):  # what follows it may be cut off
-        following = text[end + 1 : line_end(text, end + 1)]
-        if not text[end:].strip() or HEADER in following or transport.alike(before, following):
-            return False
-    gutter = before.replace("+ Exception Group ", "")
-    if gutter.strip(" |") or before.isspace() or ("+" in before and gutter != "  "):
-        return behind not in ("", "\n") and "File " not in text[end : end + _NEAR]
-    return behind in ("", "\n")

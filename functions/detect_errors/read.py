@@ -131,7 +131,7 @@ class Reader:
         if rest and not rest.isspace():
             return None
         if "[ERROR] " in before:
-            head = None if behind.strip() else lambda_head(before)
+            head = None if behind.strip() or before.count("[ERROR] ") > 1 else lambda_head(before)
             return head and head._replace(raised=head.raised._replace(frames=frames))
         named = exception_line(line)
         return Found(PrintedException(*named, frames), start, level_before(before)) if named else None

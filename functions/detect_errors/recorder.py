@@ -26,7 +26,7 @@ from botocore.exceptions import ClientError
 from functions.core.incidents.frequency import Frequency
 from functions.core.incidents.incident import ErrorClass, Frame, Incident, Status
 from functions.core.incidents.quota import HealsIn, QuotaPeriod
-from functions.core.incidents.table import condition_failed, utc_now
+from functions.core.incidents.table import condition_failed, setting, utc_now
 from functions.core.notify.counts import counted
 from functions.core.workflow.lifetimes import KEEP_SECONDS
 
@@ -179,7 +179,7 @@ class Recorder:
         try:
             answer = self._incidents.update_item(
                 Key={"incident_id": sighting.incident_id},
-                **_setting(attributes),
+                **setting(attributes),
                 ConditionExpression="attribute_not_exists(incident_id)",
                 ReturnValues="ALL_NEW",
             )
@@ -201,7 +201,7 @@ class Recorder:
         remembered = {
             "TableName": self._deliveries.name,
             "Key": {"delivery_id": f"delivery#{sighting.incident_id}#{name}"},
-            **_setting({"ttl": now + REMEMBER_SECONDS}),
+            **setting({"ttl": now + REMEMBER_SECONDS}),
             "ConditionExpression": "attribute_not_exists(delivery_id)",
         }
         added: dict[str, Any] = {
@@ -242,13 +242,11 @@ class Recorder:
                 "execution_arn": "",
                 "by_hand": False,
             }
-        setting = _setting(attributes)
-        setting["ExpressionAttributeNames"] |= {"#generation": "generation"}
-        setting["ExpressionAttributeValues"] |= {":old": str(incident.status), ":was": incident.generation}
+        before = {":old": str(incident.status), ":was": incident.generation}
         return {
             "TableName": self._incidents.name,
             "Key": {"incident_id": incident.incident_id},
-            **setting,
+            **setting(attributes, ["generation"], before),
             "ConditionExpression": "#status = :old AND #generation = :was",
         }
 
@@ -275,7 +273,8 @@ class Recorder:
         old = known.counted_before is None
         before_shards = known.occurrences if known.counted_before is None else known.counted_before
         attributes: dict[str, Any] = {
-            "occurrences": before_shards + self._total(sighting.incident_id),
+            # What is not exact anyway may lag by a replication, too, at half the price.
+            "occurrences": before_shards + self._total(sighting.incident_id, known.occurrences < EXACT),
             "counted_before": before_shards,
             "last_seen": max(known.last_seen, sighting.last_seen),
             "updated_at": utc_now(),
@@ -283,17 +282,15 @@ class Recorder:
         }
         if sighting.revision:
             attributes["revision"] = sighting.revision
-        setting = _setting(attributes)
-        setting["ExpressionAttributeNames"]["#id"] = "incident_id"
         # What is set apart must still be all that there is, and nobody else may have done it.
         apart = "attribute_not_exists(#counted_before) AND #occurrences = :counted_before"
         whole = "#occurrences < :occurrences" + (f" AND {apart}" if old else "")
         try:
             answer = self._incidents.update_item(
                 Key={"incident_id": sighting.incident_id},
-                **setting,
+                **setting(attributes, ["incident_id"]),
                 # Never backwards: another delivery may have folded more in the meantime.
-                ConditionExpression=f"attribute_exists(#id) AND {whole}",
+                ConditionExpression=f"attribute_exists(#incident_id) AND {whole}",
                 ReturnValues="ALL_OLD",
             )
         except ClientError as error:
@@ -311,12 +308,12 @@ class Recorder:
         )
         return Incident.from_item(before | attributes), before["occurrences"] == 0
 
-    def _total(self, incident_id: str) -> int:
+    def _total(self, incident_id: str, exactly: bool) -> int:
         table = self._deliveries.name
         asked: Any = {
             table: {
                 "Keys": [{"delivery_id": _shard(incident_id, n)} for n in range(SHARDS)],
-                "ConsistentRead": True,
+                "ConsistentRead": exactly,
                 "ProjectionExpression": "occurrences",
             }
         }
@@ -357,15 +354,6 @@ def _moved(before: str, now: str) -> bool:
         return datetime.fromisoformat(now) - datetime.fromisoformat(before) >= MOVE
     except (ValueError, TypeError):
         return now > before
-
-
-def _setting(attributes: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of an UpdateItem that sets these attributes."""
-    return {
-        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
-        "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
-        "ExpressionAttributeValues": {f":{name}": value for name, value in attributes.items()},
-    }
 
 
 def _without_none(row: dict[str, Any]) -> dict[str, Any]:

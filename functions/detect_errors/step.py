@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import cache, lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from functions.core.apps.app import App
 from functions.core.aws.deployment import Deployment
@@ -40,12 +40,12 @@ def run(event: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
     app = _app_of(batch, deployment)
     if app is None:
         return {"outcome": "unregistered", "errors": 0, "incidents": 0}
-    share, recorder = _share(deployment), _recorder(deployment)
-    with share.of(app.name):
-        logs = SharedLogs(_logs(deployment), share, app.name)
-        aliases = _aliases(deployment).of(app.name, identify(app))
+    kept = _kept(deployment)
+    with kept.share.of(app.name):
+        logs = SharedLogs(kept.logs, kept.share, app.name)
+        aliases = kept.aliases.of(app.name, identify(app))
         stopped = _is_stopped(deployment, int(time.monotonic()) // _LOOK_SECONDS)
-        return detect(batch, app, recorder, deployment.outbox, logs, aliases, stopped).to_json()
+        return detect(batch, app, kept.recorder, deployment.outbox, logs, aliases, stopped).to_json()
 
 
 def _app_of(batch: Batch, deployment: Deployment) -> App | None:
@@ -65,24 +65,24 @@ def _app_of(batch: Batch, deployment: Deployment) -> App | None:
     return app
 
 
-# Kept while the function is warm: an error storm must not build clients for every batch.
-@cache
-def _share(deployment: Deployment) -> Share:
-    return Share(time.monotonic)
+class _Kept(NamedTuple):
+    """Kept while the function is warm: an error storm must not build clients for every batch."""
+
+    share: Share
+    recorder: Recorder
+    aliases: Aliases
+    logs: Any
 
 
 @cache
-def _recorder(deployment: Deployment) -> Recorder:
-    return Recorder(
-        deployment.table("incidents_table"),
-        deployment.table("deliveries_table"),
-        renamed=partial(deployment.registry.renamed, REST_SECONDS),
+def _kept(deployment: Deployment) -> _Kept:
+    incidents, deliveries = deployment.table("incidents_table"), deployment.table("deliveries_table")
+    return _Kept(
+        Share(time.monotonic),
+        Recorder(incidents, deliveries, renamed=partial(deployment.registry.renamed, REST_SECONDS)),
+        Aliases(incidents, f"v{VERSION}"),
+        deployment.session.client("logs"),
     )
-
-
-@cache
-def _aliases(deployment: Deployment) -> Aliases:
-    return Aliases(deployment.table("incidents_table"), f"v{VERSION}")
 
 
 @cache
@@ -90,11 +90,6 @@ def _discovery(deployment: Deployment) -> Discovery:
     partition = deployment.session.get_partition_for_region(deployment.region)
     client = deployment.session.client("lambda")
     return Discovery(client, deployment.registry, partition, time.monotonic)
-
-
-@cache
-def _logs(deployment: Deployment) -> Any:
-    return deployment.session.client("logs")
 
 
 @lru_cache(maxsize=1)

@@ -6,11 +6,12 @@ import re
 from bisect import bisect
 from collections.abc import Callable, Iterable
 from itertools import pairwise, product
+from typing import Any
 
 from functions.core.notify.counts import counted
 from functions.detect_errors.grammar import BARE_HEADER, HEADER, exception_line
 from functions.detect_errors.groups import GROUP
-from functions.detect_errors.literals import LITERAL, unescape
+from functions.detect_errors.literals import unescape
 from functions.detect_errors.platform_lines import LEFT_OUT
 
 Line = tuple[int, str]
@@ -20,10 +21,6 @@ _CSV_END = re.compile(r'"(?=[ \t]*+(?:[,;]|$))')
 
 # Kubernetes' CRI log format: a line that was cut into parts has P on all but the last one.
 _CRI = re.compile(r"(\d[\d:.,/+TZ-]*+ (?:stdout|stderr)) ([PF])(?::\S*+)? ?(.*)")
-# fluent-bit's and fluentd's Ruby hashes, journald's export format.
-_RUBY = re.compile(rf'"(?:log|message|MESSAGE|msg)"=>({LITERAL})')
-_EXPORT = re.compile(r"MESSAGE=|[A-Z_]{2,60}+=.*|$")
-
 # A wrapped line's width: terminals and log viewers, not prose.
 _WRAP_WIDTHS = range(60, 513)
 _SHAPE = str.maketrans("123456789", "000000000")
@@ -45,19 +42,25 @@ _NUMBERED = re.compile(r"\d++[:-]$")
 _COUNTER = re.compile(r" *+\d++[:\t|)>.]")
 
 
-def substitution(pairs: list[tuple[str, str]]) -> Callable[[list[Line]], list[Line]]:
-    """A layer that replaces patterns in each line; what is put there may hold line ends."""
-    compiled = [(re.compile(pattern), replacement) for pattern, replacement in pairs]
+def line_by_line(row: dict[str, Any]) -> Callable[[list[Line]], list[Line]]:
+    """A layer that formats.toml describes by patterns alone; what they put into a line may hold line ends."""
+    substitutes = [(re.compile(pattern), replacement) for pattern, replacement in row["substitute"]]
+    drop, literal = re.compile(row.get("drop", "(?!)")), row.get("unescape", False)
 
-    def substitute(lines: list[Line]) -> list[Line]:
+    def rewrite(lines: list[Line]) -> list[Line]:
         out: list[Line] = []
         for number, line in lines:
-            for pattern, replacement in compiled:
+            if drop.match(line):
+                continue
+            before = line
+            for pattern, replacement in substitutes:
                 line = pattern.sub(replacement, line)
+            if literal and line != before:
+                line = unescape(line).removesuffix("\n")
             out += [(number, part) for part in line.split("\n")]
         return out
 
-    return substitute
+    return rewrite
 
 
 def csv(lines: list[Line]) -> list[Line]:
@@ -92,22 +95,6 @@ def container_runtime(lines: list[Line]) -> list[Line]:
     return out
 
 
-def ruby_hashes(lines: list[Line]) -> list[Line]:
-    """fluent-bit prints each line as `"log"=>"..."`."""
-    out: list[Line] = []
-    for number, line in lines:
-        match = _RUBY.search(line)
-        text = unescape(match[1]) if match else line
-        out += [(number, part) for part in text.removesuffix("\n").split("\n")]
-    return out
-
-
-def journal_export(lines: list[Line]) -> list[Line]:
-    """journald's fields, one a line, of which MESSAGE is the text, and an empty line between records."""
-    fields = [(number, line, _EXPORT.match(line)) for number, line in lines]
-    return [(n, line[m.end() :] if m else line) for n, line, m in fields if not m or m[0] == "MESSAGE="]
-
-
 def airy(lines: list[Line]) -> list[Line]:
     """An empty line after each line."""
     return lines[::2] if len(lines) > 5 and not any(line.strip() for _, line in lines[1::2]) else lines
@@ -116,9 +103,13 @@ def airy(lines: list[Line]) -> list[Line]:
 def unwrap(lines: list[Line]) -> list[Line]:
     """Rejoin lines that a terminal broke at a fixed width, if something gives the width away."""
     width = max((len(line) for _, line in lines), default=0)
-    if width not in _WRAP_WIDTHS or not (
-        _breaks_in_file_name(lines, width) or _breaks_at_prefix(lines, width)
-    ):
+    if width not in _WRAP_WIDTHS:
+        return lines
+    breaks = [(line, after) for (_, line), (_, after) in pairwise(lines) if len(line) == width]
+    in_file_name = any(
+        'File "' in line and '", line ' not in line and '", line ' in line + after for line, after in breaks
+    )
+    if not (in_file_name or (breaks and _breaks_at_prefix(lines, breaks, width))):
         return lines
     joined: list[Line] = []
     full = False
@@ -131,30 +122,23 @@ def unwrap(lines: list[Line]) -> list[Line]:
     return joined
 
 
-def _breaks_in_file_name(lines: list[Line], width: int) -> bool:
-    """Whether a frame line as long as the longest line goes on in the next one."""
-    return any(
-        len(line) == width and 'File "' in line and '", line ' not in line and '", line ' in line + following
-        for (_, line), (_, following) in pairwise(lines)
-    )
-
-
-def _breaks_at_prefix(lines: list[Line], width: int) -> bool:
+def _breaks_at_prefix(lines: list[Line], breaks: list[tuple[str, str]], width: int) -> bool:
     """Whether exactly the lines behind those of full width lack the prefix that the header's line has."""
-    header = next((line for _, line in lines if line.rstrip().endswith(HEADER)), "")
+    header = next((line for _, line in lines if HEADER in line and line.rstrip().endswith(HEADER)), "")
     prefix = header[: header.find(HEADER)]
     if not prefix.strip(" |+") or len(prefix) > _MAX_PREFIX:
         return False
-    breaks = [(len(before) == width, line) for (_, before), (_, line) in pairwise(lines) if line]
-    if any(full and alike(prefix, line) for full, line in breaks):
+    if any(_alike(prefix, after) for _, after in breaks) or not any(after for _, after in breaks):
         return False
     matcher = re.compile(prefix_pattern(prefix))
-    return any(full for full, _ in breaks) and all(
-        full is (matcher.match(line) is None) for full, line in breaks
+    return all(
+        (len(line) == width) is (matcher.match(after) is None)
+        for (_, line), (_, after) in pairwise(lines)
+        if after
     )
 
 
-def alike(prefix: str, line: str) -> bool:
+def _alike(prefix: str, line: str) -> bool:
     """Whether a line may start with a prefix: its first characters do, whatever their digits are."""
     return line[:8].translate(_SHAPE) == prefix[:8].translate(_SHAPE)
 

@@ -55,6 +55,7 @@ def cost(
         dates = {"prices_read": f"{found.prices_read}", "measured": f"{found.measured}"}
         totals = {"usd": round(found.usd, 2), "models_usd": round(found.models_usd, 2)}
         totals["rotation_usd"] = found.rotation_usd
+        totals["usd_from_third_year"] = round(found.usd_by_year[-1], 2)
         print_document("cost/1", {"region": found.region, **dates, **totals, "lines": rows})
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -73,12 +74,16 @@ def cost(
         cells = (line.service, line.what, f"{line.quantity:,.1f}", line.unit, price, f"{line.usd:,.2f}")
         table.add_row(*map(plain, cells))
     out.print(table)
-    out.print(plain(f"\n${found.usd:,.2f} a month, of which models ${found.models_usd:,.2f}", "bold"))
+    first, second, later = found.usd_by_year
+    out.print(
+        plain(f"\n${first:,.2f} a month, of which models ${found.models_usd:,.2f}", "bold")
+        + plain(f"; ${second:,.2f} in the second year, and ${later:,.2f} from the third on", "bold")
+    )
     out.print(
         plain(
             f"List prices of {found.region}, read {found.prices_read}; what a delivery and a heal use was"
-            f" measured {found.measured}. Keys are rotated each year: the first and the second time add"
-            f" ${found.rotation_usd:g} a month each.",
+            f" measured {found.measured}. The key is rotated each year: the first and the second time add"
+            f" ${found.rotation_usd:g} a month each, later ones nothing.",
             "dim",
         ),
         soft_wrap=True,

@@ -90,7 +90,7 @@ def main() -> None:
         code = error.response["Error"]["Code"]
         _fail(
             f"AWS refused {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}",
-            "check that your credentials may do this: selfheal policy operator",
+            _cure(error),
             Exit.BROKEN,
         )
     except BotoCoreError as error:
@@ -101,6 +101,16 @@ def main() -> None:
         )
     except KeyboardInterrupt:
         _fail("interrupted", "", Exit.INTERRUPTED)
+
+
+def _cure(error: ClientError) -> str:
+    """What to do about a refusal of AWS's."""
+    code, text = error.response["Error"]["Code"], str(error)
+    if "Throttl" in code or code in ("TooManyRequestsException", "RequestLimitExceeded"):
+        return "try again in a minute: others ask at the same time"
+    if code == "InvalidKeyId" or "KMS" in text:
+        return "enable the key again (aws kms enable-key), or be given its use: selfheal policy operator"
+    return "check that your credentials may do this: selfheal policy operator"
 
 
 def _fail(what: str, next_step: str, exit_code: int) -> None:

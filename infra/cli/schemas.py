@@ -179,6 +179,7 @@ SHAPES: dict[str, dict[str, Schema]] = {
         "usd": NUMBER,
         "models_usd": NUMBER,
         "rotation_usd": {**NUMBER, "description": "a month more after each of two yearly rotations"},
+        "usd_from_third_year": {**NUMBER, "description": "usd, and what both rotations add"},
         "lines": several(
             record(service=TEXT, what=TEXT, quantity=NUMBER, unit=TEXT, price=NUMBER, usd=NUMBER)
         ),

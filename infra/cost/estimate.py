@@ -23,7 +23,7 @@ from infra.spec import Spec
 
 _HERE = Path(__file__).parent
 _HOURS = 730
-_KEYS = 2
+_KEYS = 1
 _SCHEDULED_AN_HOUR = 6
 """Runs of what tracks pull requests and of what reminds."""
 _DETECTING = 10
@@ -34,8 +34,8 @@ _FREE_DISK_MB = 512
 _GB = 1024**3
 
 
-RANKINGS = 4
-"""Rules of Contributor Insights: two of fingerprints, and one of the throttled keys of each of two tables."""
+RANKINGS = 3
+"""Rules of Contributor Insights: two of fingerprints, and one of the incidents table's throttled keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,20 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
+    """`lines` are those of the first year."""
+
     lines: tuple[Line, ...]
     prices_read: date
     measured: date
     region: str
     rotation_usd: float
-    """What the first and the second yearly rotation of the keys each add to all months from then on; the
-    bill is of the first year. https://aws.amazon.com/kms/pricing/"""
+    """What the first and the second yearly rotation of the key each add to all months from then on; later
+    ones add nothing. https://aws.amazon.com/kms/pricing/"""
+
+    @property
+    def usd_by_year(self) -> tuple[float, float, float]:
+        """A month in the first year, in the second, and in any from the third on."""
+        return self.usd, self.usd + self.rotation_usd, self.usd + 2 * self.rotation_usd
 
     @property
     def usd(self) -> float:

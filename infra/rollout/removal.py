@@ -170,7 +170,7 @@ def delete_data(deployment: DeployedStack) -> Iterator[str]:
             case "kms":
                 deployment._client("kms").schedule_key_deletion(KeyId=arn, PendingWindowInDays=KEY_DAYS)
                 yield f"key {name}, in {KEY_DAYS} days"
-    # CodeBuild makes it, with the first build.
+    # CodeBuild makes it anew, where a build ends later than the stack.
     group = f"/aws/codebuild/{deployment.names.builds}"
     try:
         deployment._logs.delete_log_group(logGroupName=group)

@@ -1,7 +1,8 @@
 """What a delivery of log lines and a heal use, for `infra/cost/measured.toml`, on the embedded run.
 
 Run: `python tests/bench/bench_cost.py [HEALS]`. Prints them, and the month that the AWS Guidance prices at
-$60.29: a million errors, a thousand of them unique, 1,000 tokens in and out. Exit code 1 above $40.
+$60.29: a million errors, a thousand of them unique, 1,000 tokens in and out. Exit code 1 above $40, in any
+year.
 """
 
 from __future__ import annotations
@@ -102,11 +103,12 @@ def main(heals: int) -> int:
     print(f"log bytes of a heal      {others / heals:.0f}")
     print(f"kept of a heal           {kept:.0f} bytes, compressed as they are")
     month = bill(GUIDANCE)
-    print(f"the Guidance's load      ${month.usd:.2f} a month, theirs ${GUIDANCE_USD}")
+    years = ", ".join(f"${usd:.2f}" for usd in month.usd_by_year)
+    print(f"the Guidance's load      {years} a month in the years 1, 2 and 3, theirs ${GUIDANCE_USD}")
     for item in month.lines:
         if item.usd >= 0.005:
             print(f"  {item.service:15}{item.what:36}${item.usd:6.2f}")
-    return 0 if month.usd <= TARGET_USD else 1
+    return 0 if max(month.usd_by_year) <= TARGET_USD else 1
 
 
 if __name__ == "__main__":

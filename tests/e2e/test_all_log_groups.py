@@ -24,6 +24,7 @@ from infra.names import Names
 from infra.packaging import ROOT
 from infra.registration import AppSecrets, register
 from tests.e2e.conftest import BUGGY, CRASH, TOKEN
+from tests.e2e.inventory import inventory
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import World
@@ -33,6 +34,8 @@ pytestmark = pytest.mark.embedded
 SELFHEAL = str(Path(sys.executable).with_name("selfheal"))
 ALL = Names("all")
 Selfheal = Callable[..., subprocess.CompletedProcess[str]]
+WATCHED: set[str] = set()
+"""Names of what the tests have made, as a team would."""
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +51,20 @@ def selfheal(shared_world: World) -> Selfheal:
 @pytest.fixture(scope="module")
 def deployed(shared_world: World, selfheal: Selfheal) -> Iterator[World]:
     """The deployment, and the system as it is seen from it."""
-    done = selfheal("deploy", "--yes", "-c", "subscribe=account", "-c", "canary=canary")
-    assert done.returncode == 0, done.stdout + done.stderr
     session = shared_world.run.session()
+    client: Callable[[str], Any] = session.client  # type: ignore[assignment]  # of any service
+    before = inventory(client)
+    chosen = ("subscribe=account", "canary=canary", "build_image=aws/codebuild/standard:7.0")
+    done = selfheal("deploy", "--yes", *(word for each in chosen for word in ("-c", each)))
+    assert done.returncode == 0, done.stdout + done.stderr
     outputs = Place(session, emulator.environment(shared_world.run.endpoint)).outputs(ALL)
     other = replace(shared_world, _clients={})
     other.__dict__["target"] = shared_world.run.target(ALL, outputs)
     yield other
     done = selfheal("destroy", "--data", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    policies = session.client("logs").describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")
-    assert policies["accountPolicies"] == []
+    left = {row for row in inventory(client) - before if row.rsplit(": ", 1)[1] not in WATCHED}
+    assert left == set(), "nothing but the services that were watched, which stay"
 
 
 @pytest.fixture
@@ -69,6 +75,7 @@ def everything(world: World, deployed: World) -> World:
 
 def function(world: World, name: str, **tags: str) -> None:
     """A Lambda function with its log group."""
+    WATCHED.add(name)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
         package.writestr("app.py", "")
@@ -85,6 +92,7 @@ def function(world: World, name: str, **tags: str) -> None:
 
 
 def group(world: World, name: str) -> None:
+    WATCHED.add(name)
     world.client("logs").create_log_group(logGroupName=name)
     world.client("logs").create_log_stream(logGroupName=name, logStreamName="stream")
 

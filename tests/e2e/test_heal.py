@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import fastjsonschema
 import pytest
 
 from functions.core.approval.approvals import Verdict
@@ -15,6 +16,7 @@ from functions.core.workflow.evidence import Result
 from infra.cli.decide import identity
 from infra.cli.demo import verify
 from infra.cli.report import gather
+from infra.life_events import schema
 from infra.local import run as embedded
 from infra.local.crash import CRASHES, HEALED, request
 from tests.e2e.conftest import CRASH
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import World
 
 pytestmark = pytest.mark.embedded
+
+UNKNOWN = """[ERROR] ValueError: no rate for NZ
+Traceback (most recent call last):
+  File "/var/task/rates.py", line 2, in rate
+    raise ValueError(f'no rate for {country}')
+"""
+"""An error that no rule of the built-in model covers."""
 
 
 @pytest.mark.parametrize("name", sorted(set(CRASHES) - set(HEALED)))
@@ -94,34 +103,48 @@ def test_rejecting_ends_the_heal_with_the_reason(world: World) -> None:
     assert world.pulls(app) == []
 
 
-def test_every_change_of_an_incident_s_status_is_an_event_on_the_bus(world: World) -> None:
-    app = world.app()
+def test_every_change_of_an_incident_s_status_is_an_event_as_the_schema_has_it(world: World) -> None:
+    """Of three heals at once: one that ends with a pull request, a rejection and an abstention."""
+    healed, rejected = world.app(), world.app()
+    abstained = world.app(
+        {"rates.py": "def rate(country):\n    raise ValueError(f'no rate for {country}')\n"}
+    )
+    apps = {app.name: app for app in (healed, rejected, abstained)}
+    app = healed
     bus, events, sqs = world.target.names.bus, world.client("events"), world.client("sqs")
     queue = sqs.create_queue(QueueName=f"life-of-{app.name}")["QueueUrl"]
     asked = {"QueueUrl": queue, "AttributeNames": ["QueueArn"]}
     arn = sqs.get_queue_attributes(**asked)["Attributes"]["QueueArn"]
-    pattern = {"source": ["self-heal"], "detail": {"app": [app.name]}}
+    pattern = {"source": ["self-heal"], "detail": {"app": list(apps)}}
     events.put_rule(Name=app.name, EventBusName=bus, EventPattern=json.dumps(pattern))
     events.put_targets(Rule=app.name, EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
 
-    world.log(app)
-    incident = world.until(app, Status.AWAITING_APPROVAL)
-    world.decide(incident, Verdict.REJECT, "no", "too_risky")
-    world.until(app, Status.REJECTED)
+    for each in apps.values():
+        world.log(each, CRASH if each is not abstained else UNKNOWN)
+    world.decide(world.until(healed, Status.AWAITING_APPROVAL), Verdict.APPROVE)
+    world.decide(world.until(rejected, Status.AWAITING_APPROVAL), Verdict.REJECT, "no", "too_risky")
+    ends = ((healed, Status.PR_OPEN), (rejected, Status.REJECTED), (abstained, Status.ABSTAINED))
+    ids = {world.until(each, status).incident_id for each, status in ends}
 
-    heard: list[dict[str, str]] = []
+    heard: list[dict[str, Any]] = []
 
-    def all_heard() -> list[str] | None:
+    def all_heard() -> list[list[str]] | None:
         for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", ()):
-            heard.append(json.loads(message["Body"])["detail"])
+            heard.append(json.loads(message["Body"]))
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        return sorted(each["status"] for each in heard) if len(heard) >= 5 else None
+        of = [[e["detail"]["status"] for e in heard if e["detail"]["app"] == name] for name in apps]
+        return of if len(heard) >= 13 else None
 
     told = world.eventually(all_heard, lambda: str(heard))
     events.remove_targets(Rule=app.name, EventBusName=bus, Ids=["queue"])
     events.delete_rule(Name=app.name, EventBusName=bus)
-    assert told == ["AWAITING_APPROVAL", "HEALING", "HEALING", "NEW", "REJECTED"]
-    assert {each["incident_id"] for each in heard} == {incident.incident_id}
+    begun = ["NEW", "HEALING", "AWAITING_APPROVAL", "HEALING"]
+    assert told == [[*begun, "PR_OPEN"], [*begun, "REJECTED"], ["NEW", "HEALING", "ABSTAINED"]]
+    assert {each["detail"]["incident_id"] for each in heard} == ids
+    described = schema()["components"]
+    valid = fastjsonschema.compile(described["schemas"]["AWSEvent"] | {"components": described})
+    for event in heard:
+        valid(event)
 
 
 def test_asking_for_changes_brings_another_attempt(world: World) -> None:

@@ -56,6 +56,11 @@ def test_the_stack_makes_a_project_only_where_it_is_told_to(
     assert project["Name"].startswith(PROJECT_PREFIX)
     assert project["Environment"]["Image"] == "aws/codebuild/standard:7.0"
     assert not image_template.of_type("AWS::CodeBuild::Project")
+    groups = running_template.of_type("AWS::Logs::LogGroup").values()
+    (kept,) = [
+        row["RetentionInDays"] for row in groups if row["LogGroupName"].endswith(f"/{project['Name']}")
+    ]
+    assert kept == 90
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,6 @@ def test_an_operator_may(action: str, resource: str, of_operator: dict[str, Any]
         ("dynamodb:PutItem", APPROVALS),
         ("dynamodb:UpdateItem", APPROVALS),
         ("states:SendTaskSuccess", "*"),
-        ("kms:Decrypt", f"arn:aws:kms:{HERE}:key/token"),
         ("lambda:InvokeFunction", f"arn:aws:lambda:{HERE}:function:self-heal-decide-approval:live"),
         ("lambda:InvokeFunction", OUTPUTS["TakeDecisionArn"].removesuffix(":live")),
         ("ssm:GetParameter", f"arn:aws:ssm:{HERE}:parameter/self-heal/link-key"),

@@ -106,7 +106,7 @@ class Answer:
 class Decisions:
     """Decides approvals.
 
-    Needs dynamodb:GetItem and UpdateItem on both tables, kms:Decrypt on the token key,
+    Needs dynamodb:GetItem and UpdateItem on both tables, kms:Decrypt of task tokens,
     states:SendTaskSuccess, and states:GetExecutionHistory for the rare repeated delivery.
     """
 

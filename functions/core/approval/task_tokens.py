@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
+APPROVAL = "approval_id"
+"""What a sealed token is bound to: KMS's encryption context. Roles may use the key for nothing else directly.
+https://docs.aws.amazon.com/kms/latest/developerguide/encrypt_context.html
+"""
+
 
 class TaskTokens:
     """Seals and opens Step Functions task tokens.
@@ -22,7 +27,7 @@ class TaskTokens:
     def seal(self, token: str, approval_id: str) -> bytes:
         """The token, readable only together with the approval id."""
         answer = self._client.encrypt(
-            KeyId=self._key_arn, Plaintext=token.encode(), EncryptionContext={"approval_id": approval_id}
+            KeyId=self._key_arn, Plaintext=token.encode(), EncryptionContext={APPROVAL: approval_id}
         )
         return answer["CiphertextBlob"]
 
@@ -31,5 +36,5 @@ class TaskTokens:
 
         The ciphertext itself names its key, so whoever only opens needs no `key_arn`.
         """
-        answer = self._client.decrypt(CiphertextBlob=sealed, EncryptionContext={"approval_id": approval_id})
+        answer = self._client.decrypt(CiphertextBlob=sealed, EncryptionContext={APPROVAL: approval_id})
         return answer["Plaintext"].decode()

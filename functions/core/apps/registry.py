@@ -210,6 +210,8 @@ class Registry:
         try:
             value = str(self._provider.get(name, decrypt=True, force_fetch=True))
         except GetParameterError as error:
+            if "ParameterNotFound" not in str(error):
+                raise  # AWS is busy, or the key is disabled: giving the secret again would not help
             raise PermanentError(
                 f"app {app.name!r}: cannot read {what} from parameter {name!r}; give it again: {again}, then"
                 " redrive"

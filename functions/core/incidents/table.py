@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -252,21 +253,16 @@ class Incidents:
         also: str = "",
     ) -> Incident | None:
         attributes = {**attributes, "updated_at": utc_now(), "ttl": int(time.time()) + KEEP_SECONDS}
-        names = {f"#{name}": name for name in attributes}
-        names |= {
-            f"#{n}": n
-            for n in ("incident_id", "status", "execution_arn", "generation", "joined")
-            if f"#{n}" in condition
-        }
-        names["#incident_id"] = "incident_id"
+        asked = ("status", "execution_arn", "generation", "joined")
+        names = ["incident_id", *(name for name in asked if f"#{name}" in condition)]
+        update = setting(attributes, names, values)
+        if also:
+            update["UpdateExpression"] += f", {also}"
         try:
             answer = self._table.update_item(
                 Key={"incident_id": incident_id},
-                UpdateExpression="SET "
-                + ", ".join([*(f"#{name} = :{name}" for name in attributes), *filter(None, [also])]),
+                **update,
                 ConditionExpression=f"attribute_exists(#incident_id) AND ({condition})",
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues={f":{name}": value for name, value in attributes.items()} | values,
                 ReturnValues="ALL_NEW",
             )
         except ClientError as error:
@@ -282,6 +278,17 @@ def _of_app(app: str) -> dict[str, Any]:
         "KeyConditionExpression": "#app = :app",
         "ExpressionAttributeNames": {"#app": "app"},
         "ExpressionAttributeValues": {":app": app},
+    }
+
+
+def setting(
+    attributes: dict[str, Any], names: Iterable[str] = (), values: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The parameters of an UpdateItem that sets attributes; names, values: what else its condition has."""
+    return {
+        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
+        "ExpressionAttributeNames": {f"#{name}": name for name in (*attributes, *names)},
+        "ExpressionAttributeValues": {**{f":{name}": value for name, value in attributes.items()}, **values},
     }
 
 

@@ -54,8 +54,7 @@ class Outbox:
         if quiet(app, now):
             return 0
         key = {"incident_id": f"held#{app.name}"}
-        item: dict[str, Any] = self._table.get_item(Key=key, ConsistentRead=True).get("Item") or {}
-        lines, count = sorted(item.get("lines") or ()), int(str(item.get("more", 0)))
+        lines, count = waiting(self._table, app.name)
         if not count:
             return 0
         removal = " DELETE #lines :lines" if lines else ""
@@ -104,6 +103,14 @@ class Outbox:
                 ExpressionAttributeNames={"#more": "more"},
                 ExpressionAttributeValues={":one": 1},
             )
+
+
+def waiting(table: Table, app: str) -> tuple[list[str], int]:
+    """What waits to be told together: the first of it, as `TITLE (CLASS)` and the id in a line each, and how
+    much that is."""
+    key = {"incident_id": f"held#{app}"}
+    item: dict[str, Any] = table.get_item(Key=key, ConsistentRead=True).get("Item") or {}
+    return sorted(item.get("lines") or ()), int(str(item.get("more", 0)))
 
 
 def quiet(app: App, now: float) -> bool:

@@ -5,7 +5,8 @@ authorised as `bedrock:InvokeModel` on the model or inference profile, where Min
 log group, and for an action that IAM does not have. Requests count as sent over TLS: the emulator is only
 reachable through the loopback interface, and AWS has no endpoint without TLS. Policy variables in resources,
 such as `${aws:PrincipalTag/heal}`, stand for what the request has of that name, where MiniStack takes them
-for text; a resource that names what it lacks matches nothing.
+for text; a resource that names what it lacks matches nothing. What KMS is asked for has conditions on its
+encryption context.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 
 Source: Service Authorization Reference, "Actions defined by AWS Systems Manager" and "… by Amazon Bedrock"
@@ -54,6 +55,15 @@ def of_log_group(arn: str, body: bytes) -> str:
     return f"{arn}:log-stream:{request.get('logStreamName', '')}"
 
 
+def of_encryption(service: str, body: bytes) -> dict[str, Any]:
+    """Condition keys of what KMS encrypts or decrypts is bound to.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context
+    """
+    bound = json.loads(body or b"{}").get("EncryptionContext", {}) if service == "kms" else {}
+    return {f"kms:encryptioncontext:{name}".lower(): value for name, value in bound.items()}
+
+
 def fill() -> None:
     """Ask for the actions and resources that AWS asks for, and take loopback for a secure transport."""
     actions, evaluator = service("core.iam_actions"), service("core.iam_evaluator")
@@ -99,6 +109,12 @@ def fill() -> None:
 
     replace(evaluator, pin_request_origin=pin_request_origin, _first_match=_first_match)
     replace(service("app"), pin_request_origin=pin_request_origin)
+    tags = actions.request_tag_context
+
+    def request_tag_context(service: str, action: str, body: bytes, params: Any) -> dict[str, Any]:
+        return {**tags(service, action, body, params), **of_encryption(service, body)}
+
+    replace(actions, request_tag_context=request_tag_context)
     replace(actions, extract_iam_action=extract_iam_action, extract_resource_arn=extract_resource_arn)
 
 

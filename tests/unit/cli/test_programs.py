@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import fastjsonschema
 import pytest
 import typer
+from botocore.exceptions import ClientError
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -66,6 +68,30 @@ def test_what_goes_wrong_ends_with_its_code_and_never_with_a_traceback(
         main.main()
     assert ended.value.code == expected
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "next_step"),
+    [
+        ("ThrottlingException", "Rate exceeded", "again in a minute"),
+        ("InvalidKeyId", "arn:aws:kms:...:key/1 is disabled", "aws kms enable-key"),
+        ("AccessDeniedException", "KMS key access denied error", "aws kms enable-key"),
+        ("AccessDeniedException", "not authorized", "selfheal policy operator"),
+    ],
+)
+def test_what_aws_refuses_is_told_with_what_helps(
+    code: str,
+    message: str,
+    next_step: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    refused = ClientError({"Error": {"Code": code, "Message": message}}, "GetParametersByPath")
+    monkeypatch.setattr(main, "app", Mock(side_effect=refused))
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    said = " ".join(capsys.readouterr().err.split())
+    assert (ended.value.code, code in said, next_step in said) == (Exit.BROKEN, True, True), said
 
 
 @pytest.mark.parametrize("path", EVERY, ids=" ".join)
@@ -142,6 +168,19 @@ def test_what_a_command_prints_has_the_shape_that_it_names(
     put(status="ABSTAINED")
     document = selfheal(*arguments).document
     fastjsonschema.compile(schema(document["schema"]))(document)
+
+
+def test_where_aws_is_not_reached_status_says_where_it_would_have_been(
+    selfheal: Selfheal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(local: bool) -> Any:
+        raise UserError("no stack")
+
+    embedded = {"home": "/h", "forge": "", "model": "", "endpoint": "", "parts": {"aws": True}}
+    monkeypatch.setattr("infra.cli.status.connect", unreachable)
+    monkeypatch.setattr("infra.cli.status._embedded", lambda: embedded)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert "not reached: no stack asked for profile default, region eu-west-1" in selfheal("status").text
 
 
 def test_completion_knows_incidents_apps_and_statuses_and_says_nothing_when_it_cannot_look(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from contextlib import suppress
@@ -72,6 +73,23 @@ def storm(recorder: Recorder, deliveries: int, seconds: float, first: int = 1_00
         recorder.record(sighting(first + n, at=timedelta(seconds=n * seconds / deliveries)))
 
 
+def test_the_first_occurrences_are_counted_exactly_and_later_ones_at_half_the_price(
+    recorder: Recorder, incidents: Incidents
+) -> None:
+    asked: list[bool] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        (table,) = json.loads(params["body"])["RequestItems"].values()
+        asked.append(table["ConsistentRead"])
+
+    recorder._deliveries.meta.client.meta.events.register("before-call.dynamodb.BatchGetItem", note)
+    for n in range(EXACT):
+        recorder.record(sighting(n, at=n * MOVE * 2))
+    counted = EXACT // 3 + 1  # of three occurrences each
+    assert asked == [True] * counted + [False] * (EXACT - counted)
+    assert incidents.get(ID).occurrences == 3 * EXACT
+
+
 def test_a_delivery_counts_once_whenever_it_comes_again(recorder: Recorder, incidents: Incidents) -> None:
     assert recorder.record(sighting(1)).counted
     assert not recorder.record(sighting(1)).counted
@@ -131,9 +149,9 @@ def test_two_sightings_at_once_add_to_it_once(
     other = Recorder(old, recorder._deliveries)
     total = recorder._total
 
-    def meanwhile(incident_id: str) -> int:
+    def meanwhile(incident_id: str, exactly: bool) -> int:
         monkeypatch.setattr(recorder, "_total", total)
-        found = total(incident_id)
+        found = total(incident_id, exactly)
         other.record(sighting(2, at=MOVE))
         return found
 
@@ -147,14 +165,14 @@ def test_what_an_older_version_still_counts_meanwhile_is_not_lost(
 ) -> None:
     total = recorder._total
 
-    def meanwhile(incident_id: str) -> int:
+    def meanwhile(incident_id: str, exactly: bool) -> int:
         monkeypatch.setattr(recorder, "_total", total)
         old.update_item(
             Key={"incident_id": ID},
             UpdateExpression="ADD occurrences :n",
             ExpressionAttributeValues={":n": 5},
         )
-        return total(incident_id)
+        return total(incident_id, exactly)
 
     monkeypatch.setattr(recorder, "_total", meanwhile)
     recorder.record(sighting(1, at=MOVE))
@@ -202,11 +220,11 @@ def test_exactly_one_of_two_sightings_at_once_is_the_first(
     total = recorder._total
     others: list[Any] = []
 
-    def interrupted(incident_id: str) -> int:
+    def interrupted(incident_id: str, exactly: bool) -> int:
         if not others:
             others.append(None)
             others.append(recorder.record(sighting(2)))
-        return total(incident_id)
+        return total(incident_id, exactly)
 
     monkeypatch.setattr(recorder, "_total", interrupted)
     one = recorder.record(sighting(1))

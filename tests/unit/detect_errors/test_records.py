@@ -258,7 +258,7 @@ def test_no_error_is_lost_or_taken_for_another_s_message(name: str) -> None:
             256,
             "the errors of 44 more sources of a text",
         ),
-        (json.dumps({"rows": [{"n": 1}] * 6_000, "exc_info": TRACEBACK}), 1, "1003 fields of a record"),
+        (json.dumps({"rows": [{"n": 1}] * 6_000, "exc_info": TRACEBACK}), 1, "1,003 fields of a record"),
         ("\n".join(["ERROR no"] * 60), 50, "10 more lines at level ERROR"),
     ],
 )

@@ -265,3 +265,9 @@ def test_the_wrapping_does_not_matter(wrapping: str, base: str) -> None:
     wrapped = read_errors(WRAPPINGS[wrapping](BASES[base]))
     assert [facts(error) for error in wrapped if "/srv/other" not in str(error.frames)] == [facts(plain[0])]
     assert wrapped[-1].fingerprint == plain[0].fingerprint
+
+
+def test_two_heads_before_one_header_are_two_errors() -> None:
+    stack = 'Traceback (most recent call last):\n  File "/var/task/app.py", line 3, in weave\n    f()\n'
+    found = read_errors(f"[ERROR] KeyError: 'x'\n[ERROR] ZeroDivisionError: division by zero\n{stack}")
+    assert [(error.type, len(error.frames)) for error in found] == [("KeyError", 0), ("ZeroDivisionError", 1)]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from unittest.mock import Mock
 
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SSMProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import ClientError
 
 from functions.core.apps.app import App
 from functions.core.apps.registry import Registry, bound
@@ -42,6 +45,17 @@ def test_a_broken_entry_hurts_only_its_own_app(registry: Registry) -> None:
 def test_an_unknown_app_is_named_with_what_to_do(registry: Registry) -> None:
     with pytest.raises(AppNotRegistered, match="selfheal configure billing"):
         registry.app("billing")
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "InvalidKeyId"])
+def test_what_aws_refuses_is_not_taken_for_a_secret_or_an_app_that_is_gone(code: str) -> None:
+    client = Mock()
+    client.get_parameter.side_effect = ClientError({"Error": {"Code": code, "Message": "no"}}, "GetParameter")
+    registry = Registry("/self-heal/apps", SSMProvider(boto3_client=client))
+    app = App.from_json("orders", ENTRY | {"credentials": "/self-heal/credentials/orders"})
+    for read in (lambda: registry.app("orders"), lambda: registry.credentials(app)):
+        with pytest.raises(GetParameterError, match=code):
+            read()
 
 
 def test_lost_credentials_are_named(registry: Registry) -> None:

@@ -176,3 +176,32 @@ def test_ministack_takes_a_policys_variable_for_text(ministack: Bench, unique: s
 def test_a_policys_variable_is_the_sessions_tag(aws: Bench, unique: str) -> None:
     assert keys_that_a_session_reads(aws, f"{unique}-1", {"folder": "mine"}) == ["mine/k"]
     assert keys_that_a_session_reads(aws, f"{unique}-2", {}) == []
+
+
+def opens(bench: Bench, name: str) -> list[bool]:
+    """Whether who may decrypt only what is bound to an approval may decrypt that, what is bound to something
+    else, and what is bound to nothing."""
+    kms = bench.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    bound = {"Null": {"kms:EncryptionContext:approval_id": "false"}}
+    session = session_of(bench, name, {"Action": "kms:Decrypt", "Resource": key, "Condition": bound})
+    client = session.client("kms", endpoint_url=bench.emulator.endpoint)
+    found = []
+    for context in ({"approval_id": "a-1"}, {"aws:s3:arn": "arn:aws:s3:::artifacts"}, {}):
+        sealed = kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=context)["CiphertextBlob"]
+        try:
+            client.decrypt(CiphertextBlob=sealed, EncryptionContext=context)
+        except ClientError as error:
+            assert "AccessDenied" in error.response["Error"]["Code"]
+            found.append(False)
+        else:
+            found.append(True)
+    return found
+
+
+def test_ministack_knows_no_encryption_context(ministack: Bench, unique: str) -> None:
+    assert opens(ministack, unique) == [False] * 3
+
+
+def test_what_a_ciphertext_is_bound_to_is_a_condition(aws: Bench, unique: str) -> None:
+    assert opens(aws, unique) == [True, False, False]
