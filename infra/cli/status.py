@@ -9,7 +9,7 @@ from rich.table import Table
 
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Status
-from infra.cli.connect import connect
+from infra.cli.connect import connect, place
 from infra.cli.console import command, out, plain, print_document
 from infra.cli.options import AsJson, Local
 from infra.errors import UserError
@@ -75,7 +75,7 @@ def _embedded() -> dict[str, Any] | None:
 def _rows(
     target: dict[str, Any] | None, problem: str, embedded: dict[str, Any] | None
 ) -> list[tuple[str, str]]:
-    rows = [("AWS", f"not reached: {problem}")] if target is None else []
+    rows = [("AWS", f"not reached: {problem}"), ("asked for", _asked())] if target is None else []
     if target:
         what = "the embedded run" if target["kind"] == "embedded" else f"account {target['account']}"
         incidents = ", ".join(f"{count} {name}" for name, count in target["by_status"].items())
@@ -92,6 +92,13 @@ def _rows(
         )
         rows += [("embedded", f"{parts}; {embedded['home']}"), ("forge", embedded["forge"])]
     return rows
+
+
+def _asked() -> str:
+    """By what it would have been reached, and where."""
+    here = place(local=False).session
+    where = f"region {here.region_name}" if here.region_name else "no region"
+    return f"profile {here.profile_name}, {where}"
 
 
 def _app(name: str, paused: list[str]) -> str:

@@ -53,9 +53,8 @@ class Outbox:
         """
         if quiet(app, now):
             return 0
-        key = _held(app)
-        item: dict[str, Any] = self._table.get_item(Key=key, ConsistentRead=True).get("Item") or {}
-        lines, count = sorted(item.get("lines") or ()), int(str(item.get("more", 0)))
+        key = {"incident_id": f"held#{app.name}"}
+        lines, count = waiting(self._table, app.name)
         if not count:
             return 0
         removal = " DELETE #lines :lines" if lines else ""
@@ -86,7 +85,7 @@ class Outbox:
         names = {"#more": "more", "#lines": "lines", "#ttl": "ttl"}
         values: dict[str, Any] = {":one": 1, ":line": {f"{line}\n{incident.incident_id}"}, ":most": _LISTED}
         values[":ttl"] = int(time.time()) + _KEEP_SECONDS
-        key = _held(app)
+        key = {"incident_id": f"held#{app.name}"}
         try:
             self._table.update_item(
                 Key=key,
@@ -106,9 +105,12 @@ class Outbox:
             )
 
 
-def _held(app: App) -> dict[str, str]:
-    """Where what waits lies: it is told after a rename, too."""
-    return {"incident_id": f"held#{app.first_name or app.name}"}
+def waiting(table: Table, app: str) -> tuple[list[str], int]:
+    """What waits to be told together: the first of it, as `TITLE (CLASS)` and the id in a line each, and how
+    much that is."""
+    key = {"incident_id": f"held#{app}"}
+    item: dict[str, Any] = table.get_item(Key=key, ConsistentRead=True).get("Item") or {}
+    return sorted(item.get("lines") or ()), int(str(item.get("more", 0)))
 
 
 def quiet(app: App, now: float) -> bool:

@@ -170,6 +170,19 @@ def test_what_a_command_prints_has_the_shape_that_it_names(
     fastjsonschema.compile(schema(document["schema"]))(document)
 
 
+def test_where_aws_is_not_reached_status_says_where_it_would_have_been(
+    selfheal: Selfheal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(local: bool) -> Any:
+        raise UserError("no stack")
+
+    embedded = {"home": "/h", "forge": "", "model": "", "endpoint": "", "parts": {"aws": True}}
+    monkeypatch.setattr("infra.cli.status.connect", unreachable)
+    monkeypatch.setattr("infra.cli.status._embedded", lambda: embedded)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert "not reached: no stack asked for profile default, region eu-west-1" in selfheal("status").text
+
+
 def test_completion_knows_incidents_apps_and_statuses_and_says_nothing_when_it_cannot_look(
     put: Callable[..., str], register: Callable[..., None], target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
