@@ -52,7 +52,10 @@ def _unpacked(data: bytes, name: str, note: Callable[[str], object]) -> bytes:
             raise _no_text(name, "unpacks to over 512 MiB", "give a part of it")
         if not unpacker.eof:
             # As of a log that is still being written: what there is can be read.
-            note(f"{name} is a gzip file that is cut off: {counted(len(found), 'byte')} could be unpacked")
+            whole = (
+                f"{counted(len(found), 'byte')} could be unpacked" if found else "nothing could be unpacked"
+            )
+            note(f"{name} is a gzip file that is cut off: {whole}")
             break
         data = unpacker.unused_data
     return bytes(found)

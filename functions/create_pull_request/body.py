@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functions.core.incidents.incident import Incident
 from functions.core.notify.counts import counted
 from functions.core.untrusted import hidden
+from functions.core.untrusted.inert import inert_line
 from functions.core.workflow.evidence import BEHAVIOUR, Build, Evidence, GateResult, Result
 from functions.core.workflow.proposal import Proposal
 from functions.core.workflow.review import SAID, Review
@@ -45,7 +46,9 @@ def render(
     parts = [
         f"<!-- self-heal incident={incident.incident_id} -->",
         f"**{prose(incident.title)}**",
-        f"Seen {_seen(incident)} in {code(incident.log_group)}.",
+        *_place(incident),
+        f"Seen {_seen(incident)} in {code(incident.log_group)}. All of it: "
+        f"{code(f'selfheal show {incident.incident_id}')}.",
         *_regression(incident),
         *_joined(incident, evidence),
         *_disguises(patch),
@@ -78,7 +81,7 @@ def render(
         fenced(incident.sample[:_SAMPLE_LIMIT], "text"),
         "</details>",
         "### Approval",
-        f"Approved by {code(approval.by)}: patch {code(approval.patch_sha256)} on base "
+        f"Approved by {code(inert_line(approval.by))}: patch {code(approval.patch_sha256)} on base "
         f"{code(approval.base_sha)}." + (f" Comment: {prose(approval.comment)}" if approval.comment else ""),
         *_carried(since),
         *_moved(approval, committed_on),
@@ -87,6 +90,17 @@ def render(
         f"The models that were asked cost {_cost(incident)}, at list prices or the app's own.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _place(incident: Incident) -> list[str]:
+    """The file, the line and the function that the root cause speaks of."""
+    file, _, function = incident.place.partition(" ")
+    own = [frame for frame in incident.frames if frame.in_app]
+    if not file:
+        return []
+    # The file as in the repository; a frame's own path is that of the machine it ran on.
+    line = f":{own[-1].line}" if own and own[-1].line else ""
+    return [f"At {code(f'{file}{line}')}" + (f", in {code(function)}." if function else ".")]
 
 
 def _cost(incident: Incident) -> str:

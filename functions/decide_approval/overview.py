@@ -12,6 +12,7 @@ from functions.core.approval.approvers import may_decide, person
 from functions.core.apps.app import App
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
+from functions.core.workflow.proposal import ABSTENTION_CLASSES
 from functions.decide_approval.follow import is_web
 
 # Per app: more than anybody reads on one page, and what one query answers.
@@ -31,7 +32,7 @@ _OVER = {
     Status.ABSTAINED: "No patch proposed",
     Status.REJECTED: "Rejected",
     Status.FAILED: "Stopped by a failure",
-    Status.SUPPRESSED: "Muted",
+    Status.SUPPRESSED: "Suppressed",
     Status.DIAGNOSED: "Diagnosed, no patch asked for",
     Status.PROPOSED: "Patch proven, nobody asked",
     Status.JOINED: "Healed with another one",
@@ -47,6 +48,12 @@ class IncidentRow:
     incident: Incident
     standing: str
     url: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why it ended as it did, without codes."""
+        kind, colon, rest = self.incident.reason.partition(":")
+        return (kind.replace("_", " ") if kind in ABSTENTION_CLASSES else kind) + colon + rest
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,10 @@ _ASKED = (
     "This was closed without merging; the error will only be counted from now on. If you say why, later"
     " proposals for this service are told. Write a line that begins with `/self-heal because`."
 )
+_NOTED = (
+    "Noted: later proposals for this service are told why this was closed. The error will only be counted from"
+    " now on. Where this was closed by mistake, reopen it within 7 days."
+)
 _WAITED = timedelta(days=7)
 """How long after it was closed it is looked at."""
 
@@ -206,6 +210,7 @@ def _explained(
         if forge.get(number).state is not State.CLOSED:
             after = {"status": str(Status.PR_OPEN), "reason": "", "next_action": ""}
         elif listed.next_action == _WHY and (reason := _reason(forge, number)):
+            forge.remark(number, _NOTED)
             after = {"reason": reason, "next_action": _REOPEN}
         elif not late:
             continue
@@ -237,8 +242,7 @@ def _settled(forge: Forge, pull: PullRequest, now: datetime) -> dict[str, Any] |
             }
         case State.CLOSED:
             reason = _reason(forge, pull.number)
-            if not reason:
-                forge.remark(pull.number, _ASKED)
+            forge.remark(pull.number, _NOTED if reason else _ASKED)
             return {
                 "status": str(Status.REJECTED),
                 "reason": reason or "the pull request was closed without merging",

@@ -56,7 +56,9 @@ def explain(
     errors = read_whole(judge, text)
     for note in notes:
         if not errors:
-            raise UserError(f"{note}, and no error is in them", "give the whole file", exit_code=Exit.USAGE)
+            raise UserError(
+                f"{note}; no error was found in that", "give the whole file", exit_code=Exit.USAGE
+            )
         err.print(plain(note, "yellow"))
     if as_json:
         print_document("explain/1", to_json(errors))

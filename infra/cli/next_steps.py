@@ -14,7 +14,7 @@ from functions.core.workflow.tracking import next_look
 from functions.report_failure.failure import STOPPED_BEFORE
 from functions.track_pull_requests.deployment import DRAIN
 
-_REASON = next(iter(REJECT_REASONS))
+_REASONS = ", ".join(REJECT_REASONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def _awaiting(incident: Incident) -> tuple[NextStep, ...]:
     return (
         NextStep("approve this patch, and wait for the pull request", f"selfheal approve {name} --wait"),
         NextStep("ask for something else", f"selfheal revise {name} --comment 'what should change'"),
-        NextStep("end the heal", f"selfheal reject {name} --reason {_REASON}"),
+        NextStep(f"end the heal; REASON is one of {_REASONS}", f"selfheal reject {name} --reason REASON"),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from markdown_it import MarkdownIt
 
-from functions.core.incidents.incident import Incident, Status
+from functions.core.incidents.incident import Frame, Incident, Status
 from functions.core.source.python import Python
 from functions.core.workflow.evidence import Build, Evidence, GateResult, Result, Run
 from functions.core.workflow.proposal import Edit, Proposal
@@ -164,3 +164,18 @@ def test_a_regression_links_the_earlier_pull_request_and_offers_to_take_it_back(
     unmerged = render(replace(incident, merge_sha=""), PROPOSAL, EVIDENCE, APPROVAL)
     assert (earlier in unmerged, "git revert" in unmerged) == (True, False)
     assert "regression" not in render(INCIDENT, PROPOSAL, EVIDENCE, APPROVAL).replace("regression_tests", "")
+
+
+def test_it_says_where_it_is_and_how_to_see_all_of_it() -> None:
+    frames = (Frame("/var/task/pricing.py", 11, "total", "x / y", in_app=True), Frame("/lib/decimal.py", 3))
+    body = render(
+        replace(INCIDENT, place="src/pricing.py total", frames=frames), PROPOSAL, EVIDENCE, APPROVAL
+    )
+    head = body.partition("### Root cause")[0]
+    assert "At `src/pricing.py:11`, in `total`." in head
+    assert "`selfheal show orders-v1-abc`" in head
+
+
+def test_an_approver_with_a_mail_address_is_named_as_in_mails() -> None:
+    approval = replace(APPROVAL, by="on-call@shop.example")
+    assert "Approved by `on-call[@]shop.example`:" in render(INCIDENT, PROPOSAL, EVIDENCE, approval)

@@ -62,6 +62,17 @@ def sections(answer: Any) -> dict[str, str]:
     return {part.partition('"')[0]: part for part in parts}
 
 
+def test_the_list_says_where_and_why_in_words(scene: Scene, browser: Browser) -> None:
+    register("orders", ANA)
+    reason = "not_enough_context: no source for `rate`"
+    incident(scene, "orders", "ABSTAINED", "given-up", reason=reason, place="src/rates.py rate")
+    incident(scene, "orders", "SUPPRESSED", "counted")
+    lately = sections(everything(browser, browser.link(scene.approval(approvers=(ANA,)), ANA)))["lately"]
+    assert "<code>src/rates.py, rate</code>" in lately
+    assert "not enough context: no source for <code>rate</code>" in lately
+    assert "Suppressed" in lately and "Muted" not in lately
+
+
 def test_the_list_leads_to_what_waits_and_tells_the_rest(scene: Scene, browser: Browser) -> None:
     register("orders", ANA, BEN)
     approval = scene.approval(approvers=(ANA, BEN))

@@ -328,7 +328,9 @@ def test_closed_it_asks_why_once_keeps_the_answer_and_may_be_reopened(scene: Sce
     assert scene.track().explained == (ID,)
     assert scene.incident.reason.endswith("says reviewer: New Zealand is next")
     assert scene.track() == Tracked()
-    assert len(list(pull.get_issue_comments())) == 3, "it asked once"
+    *_, noted = comments = list(pull.get_issue_comments())
+    assert len(comments) == 4, "it asked once, and answered once"
+    assert noted.body.startswith("Noted") and "reopen it within 7 days" in noted.body
     pull.edit(state="open")
     assert scene.track().reopened == (ID,)
     assert scene.incident.status is Status.PR_OPEN

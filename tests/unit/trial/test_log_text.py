@@ -34,6 +34,8 @@ def test_of_a_gzip_file_that_is_still_being_written_what_there_is_is_read() -> N
     text = text_of(PACKED[:-20], "error.log.gz", said.append)
     assert LOG.startswith(text)
     assert said == [f"error.log.gz is a gzip file that is cut off: {len(text):,} bytes could be unpacked"]
+    text_of(PACKED[:10], "cut.gz", said.append)
+    assert said[1:] == ["cut.gz is a gzip file that is cut off: nothing could be unpacked"]
 
 
 @pytest.mark.parametrize(
