@@ -24,7 +24,7 @@ def status(local: Local = False, as_json: AsJson = False) -> None:
         problem = ""
     except UserError as error:
         if embedded is None or (local and not as_json and all(embedded["parts"].values())):
-            raise  # all runs, but for the stack: the error says what to do
+            raise  # nothing runs, or all does but for the stack: the error says what to do
         target, problem = None, error.what
     if as_json:
         print_document("status/1", {"target": target, "problem": problem, "embedded": embedded})
@@ -82,7 +82,7 @@ def _rows(
         rows += [
             ("acts on", f"{what}, {target['region']}, stack {target['stack']}"),
             ("as", target["you"]),
-            ("healing", f"stopped: {target['stopped']}" if target["stopped"] else "on"),
+            ("healing", target["stopped"].removeprefix("healing was ") or "on"),
             ("apps", ", ".join(_app(name, target["paused"]) for name in target["apps"]) or "none"),
             ("incidents", incidents or "none"),
         ]
@@ -109,5 +109,7 @@ def _next(local: bool, target: dict[str, Any] | None, embedded: dict[str, Any] |
     runs = embedded is not None and all(embedded["parts"].values())
     steps = [] if embedded is None or runs else ["selfheal up"]
     if target:
-        return [*steps, "selfheal incidents --local" if local else "selfheal incidents"]
+        flag = " --local" if local else ""
+        begin = [f"selfheal start{flag}"] if target["stopped"] else []
+        return [*steps, *begin, f"selfheal incidents{flag}"]
     return [*steps, "selfheal status --local"] if runs else steps
