@@ -366,11 +366,11 @@ def _offer(target: Target, app: App, changed: frozenset[str]) -> None:
         if changed & _HELPED_BY.get(incident.status, frozenset()) and incident.error_class in app.heal_classes
     ]
     if over:
-        which = "".join(f" {incident.incident_id}" for incident in over)
+        which = " ".join(incident.incident_id for incident in over)
         if len(over) > _LISTED:
             statuses = sorted({incident.status for incident in over})
-            which = f" --app {app.name}" + "".join(f" --status {status}" for status in statuses)
-        command = f"selfheal retry{which}{target.flag}"
+            which = f"--app {app.name}" + "".join(f" --status {status}" for status in statuses)
+        command = f"selfheal retry {which}{target.flag}"
         hint(f"{counted(len(over), 'incident')} ended without a fix. To start over: {command}", "dim")
     if failed := sum(incident.status is Status.FAILED for incident in every):
         command = f"selfheal redrive --failed --app {app.name}{target.flag}"

@@ -177,14 +177,12 @@ def _tell(answer: Answer, verdict: Verdict, as_json: bool, brief: bool, follow: 
 def _asked_anew(approval: Approval, flag: str) -> str:
     """How a question comes before those whom the app's entry names now: this one stays with whom it was put
     to, also where its heal is redriven."""
-    name, until = (
-        approval.incident_id,
-        f"{datetime.fromtimestamp(approval.expires_at, UTC):%Y-%m-%dT%H:%M} UTC",
-    )
+    name, until = approval.incident_id, datetime.fromtimestamp(approval.expires_at, UTC)
     change = f"selfheal revise {name} --comment 'what should change'{flag}"
     return (
         f"one of them decides, or has it asked anew: {change}; or, once it has lapsed at"
-        f" {until:%Y-%m-%dT%H:%M} UTC, another heal asks whom the entry names then: selfheal retry {name}{flag}"
+        f" {until:%Y-%m-%dT%H:%M} UTC, another heal asks whom the entry names then:"
+        f" selfheal retry {name}{flag}"
     )
 
 

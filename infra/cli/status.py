@@ -23,7 +23,7 @@ def status(local: Local = False, as_json: AsJson = False) -> None:
         target: dict[str, Any] | None = _deployed(connect(local))
         problem = ""
     except UserError as error:
-        if embedded is None or (local and not as_json and all(embedded["parts"].values())):
+        if embedded is None or (local and not as_json and len(set(embedded["parts"].values())) < 2):
             raise  # nothing runs, or all does but for the stack: the error says what to do
         target, problem = None, error.what
     if as_json:
@@ -32,7 +32,7 @@ def status(local: Local = False, as_json: AsJson = False) -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
-    for name, value in _rows(target, problem, embedded):
+    for name, value in _rows(local, target, problem, embedded):
         grid.add_row(name, plain(value))
     out.print(grid)
     for step in _next(local, target, embedded):
@@ -73,9 +73,12 @@ def _embedded() -> dict[str, Any] | None:
 
 
 def _rows(
-    target: dict[str, Any] | None, problem: str, embedded: dict[str, Any] | None
+    local: bool, target: dict[str, Any] | None, problem: str, embedded: dict[str, Any] | None
 ) -> list[tuple[str, str]]:
-    rows = [("AWS", f"not reached: {problem}"), ("asked for", _asked())] if target is None else []
+    rows: list[tuple[str, str]] = []
+    if target is None:
+        rows = [("the stack" if local else "AWS", f"not reached: {problem}")]
+        rows += [] if local else [("asked for", _asked())]
     if target:
         what = "the embedded run" if target["kind"] == "embedded" else f"account {target['account']}"
         incidents = ", ".join(f"{count} {name}" for name, count in target["by_status"].items())

@@ -182,8 +182,9 @@ def test_who_alone_may_decide_is_said_where_a_decision_is_offered() -> None:
 
 
 def test_whose_app_was_removed_is_registered_before_it_starts_over(
-    put: Callable[..., str], register: Callable[..., None], selfheal: Selfheal
+    put: Callable[..., str], register: Callable[..., None], selfheal: Selfheal, target: Target
 ) -> None:
+    target.outputs.update(ArtifactsBucket="artifacts")
     name = put(status="ABSTAINED")
     removed = [step["command"] for step in selfheal("show", name, "--json").document["next"]]
     assert removed == ["selfheal configure orders", f"selfheal retry {name}"]
