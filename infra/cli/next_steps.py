@@ -62,7 +62,8 @@ def next_steps(
 def _new(incident: Incident) -> tuple[NextStep, ...]:
     return (
         NextStep(
-            "its heal starts within seconds; watch it", f"selfheal history {incident.incident_id} --follow"
+            "its heal starts within seconds, or waits for its turn where as many run as may; watch it",
+            f"selfheal history {incident.incident_id} --follow",
         ),
         NextStep("if it does not start", "selfheal requeue"),
     )
@@ -99,7 +100,11 @@ def _merged(incident: Incident) -> tuple[NextStep, ...]:
         if datetime.fromisoformat(incident.last_seen) > ended:
             return (NextStep(f"nothing: it came back with its fix; by {_looked_by()} another heal starts"),)
         again = f"seen again after {ended:%H:%M} UTC, when what ran before has ended, another heal starts"
-        return (NextStep(f"nothing: it is resolved once it has stayed away long enough; {again}"),)
+        hours = f"selfheal configure {incident.app} --set gone_after_hours=24"
+        return (
+            NextStep(f"nothing: it is resolved once it has stayed away for its app's hours; {again}"),
+            NextStep("to say how many hours that is (24 where nobody said)", hours),
+        )
     return (
         NextStep(f"deploy the fix; until that is noticed, by {_looked_by()}, the error only counts"),
         NextStep(

@@ -246,7 +246,12 @@ class App:
 
     def incident_id(self, fingerprint: str) -> str:
         """The id of its incident with this fingerprint."""
-        return f"{self.first_name or self.name}-{fingerprint}"
+        return f"{self.kept_by}-{fingerprint}"
+
+    @property
+    def kept_by(self) -> str:
+        """The name that what is kept of it goes by, which a rename does not change."""
+        return self.first_name or self.name
 
     @property
     def host(self) -> str:
