@@ -194,6 +194,17 @@ def test_where_aws_is_not_reached_status_says_where_it_would_have_been(
     assert "not reached: no stack asked for profile default, region eu-west-1" in selfheal("status").text
 
 
+def test_while_healing_is_stopped_status_says_by_whom_once_and_how_it_goes_on(selfheal: Selfheal) -> None:
+    selfheal("stop", "--reason", "a bad model")
+    said = selfheal("status").text
+    assert "healing stopped by arn:" in said
+    assert said.count("stopped") == 1
+    assert "selfheal start" in said
+    selfheal("start")
+    assert "healing on" in (now := selfheal("status").text)
+    assert "selfheal start" not in now
+
+
 @pytest.mark.parametrize("part", [True, False])
 def test_of_an_embedded_run_that_is_not_there_status_says_what_the_others_say(
     part: bool, selfheal: Selfheal, monkeypatch: pytest.MonkeyPatch

@@ -15,7 +15,7 @@ from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
 from functions.report_failure.failure import STOPPED_BEFORE
 from infra.cli.history import as_it_runs
-from infra.cli.redrive import redrive_all
+from infra.cli.redrive import Redrivable, redrive_all
 from infra.cli.retry import AGAIN
 from infra.names import DEFAULT
 from infra.target import Target
@@ -144,6 +144,24 @@ def test_nothing_is_started_over_that_would_be_held_back_at_once(
         boto3.client("ssm").put_parameter(Name=DEFAULT.switch, Value="now", Type="String")
     ran = selfheal("retry", name)
     assert (ran.exit_code, said in ran.text) == (1, True), ran.text
+
+
+@pytest.mark.parametrize(
+    ("why_not", "said"),
+    [
+        ("", "would resume at FetchSource (failed with GitError)"),
+        ("too old", "cannot be redriven (failed with GitError): too old"),
+    ],
+)
+def test_a_dry_run_names_the_error_that_each_heal_failed_with(
+    why_not: str, said: str, put: Callable[..., str], selfheal: Selfheal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failed(_: Target, incident: Incident) -> Redrivable:
+        return Redrivable(incident, "FetchSource", "GitError", why_not)
+
+    put(status="FAILED")
+    monkeypatch.setattr("infra.cli.redrive.examine", failed)
+    assert said in selfheal("redrive", "--failed", "--dry-run").text
 
 
 def test_what_is_cleared_starts_another_generation_when_it_is_seen_again(
