@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from functions.core.approval.decisions import REJECT_REASONS
 from functions.core.apps.modes import OBSERVES, Mode
+from functions.core.aws.names import entry_of
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.times import said_of
 from functions.core.workflow.tracking import next_look
@@ -25,9 +26,17 @@ class NextStep:
     command: str = ""
 
 
-def next_steps(incident: Incident, flag: str = "", now: datetime | None = None) -> tuple[NextStep, ...]:
+def next_steps(
+    incident: Incident,
+    flag: str = "",
+    now: datetime | None = None,
+    *,
+    approvers: Sequence[str] = (),
+    registered: bool = True,
+) -> tuple[NextStep, ...]:
     """What can be done about an incident now, the most useful first. flag: what a command needs to act on the
-    same target again (`Target.flag`)."""
+    same target again (`Target.flag`); approvers: who alone may decide what is asked, empty for whoever is
+    asked; registered: whether its app has an entry, without which no heal starts."""
     at = now or datetime.now(UTC)
     if incident.status is Status.MERGED and not incident.fix_runs_since and "--local" in flag:
         # Nobody else deploys there, and its revision is not to be claimed.
@@ -41,6 +50,12 @@ def next_steps(incident: Incident, flag: str = "", now: datetime | None = None) 
         steps = _lapsed(incident)
     else:
         steps = _STEPS[incident.status](incident)
+    if incident.status is Status.AWAITING_APPROVAL and approvers:
+        steps = (NextStep(f"to decide is for {' or '.join(approvers)} alone"), *steps)
+    if not registered and any(step.command.startswith("selfheal retry ") for step in steps):
+        register = f"selfheal configure {entry_of(incident.app)}"
+        again = NextStep("then start over", f"selfheal retry {incident.incident_id}")
+        steps = (NextStep("register its app, which was removed", register), again)
     return tuple(NextStep(step.why, step.command and step.command + flag) for step in steps)
 
 
