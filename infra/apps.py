@@ -152,8 +152,8 @@ def rename(target: Target, name: str, new: str) -> int:
     Raises UserError for a name that is taken or is none, and while heals of the app are under way; and as
     `of_its_own`.
     """
-    if target.registry.renamed().get(name) != new:
-        _rename_entry(target, find(target, name), new)
+    if (app := to_rename(target, name, new)) is not None:
+        _rename_entry(target, app, new)
     incidents = target.incidents.every(name)
     for incident in incidents:
         target.incidents.give(incident.incident_id, new)
@@ -162,7 +162,18 @@ def rename(target: Target, name: str, new: str) -> int:
     return len(incidents)
 
 
-def _rename_entry(target: Target, app: App, name: str) -> None:
+def to_rename(target: Target, name: str, new: str) -> App | None:
+    """The app whose entry is to have another name; None where it has it already, and the rest is to follow.
+    Raises as `rename`, and changes nothing."""
+    if target.registry.renamed().get(name) == new:
+        return None
+    app = find(target, name)
+    _renamed(target, app, new)
+    return app
+
+
+def _renamed(target: Target, app: App, name: str) -> App:
+    """The app under its new name, without its credentials, which are not there yet. Raises as `rename`."""
     of_its_own(app, target.flag)
     # By the names that were its own, it may be called again.
     first = app.first_name or app.name
@@ -188,6 +199,11 @@ def _rename_entry(target: Target, app: App, name: str) -> None:
             f"heals of {app.name} are under way ({len(going_on)}), such as {going_on[0].incident_id}",
             f"wait for them, or decide them: selfheal incidents --app {app.name} --status open{target.flag}",
         )
+    return renamed
+
+
+def _rename_entry(target: Target, app: App, name: str) -> None:
+    renamed = _renamed(target, app, name)
     ssm = target.session.client("ssm")
     for old, new in zip(secrets(target, app.name), secrets(target, name), strict=True):
         _copy_secret(target, ssm, old, new)

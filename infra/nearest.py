@@ -8,11 +8,15 @@ from difflib import get_close_matches
 from infra.errors import Exit, UserError
 
 
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The up to three of those that exist whose spelling is nearest, the nearest first."""
+    spelled = {one.casefold(): one for one in known}
+    return [spelled[one] for one in get_close_matches(name.casefold(), spelled, n=3, cutoff=0.6)]
+
+
 def unknown(what: str, name: str, known: Iterable[str], otherwise: str) -> UserError:
     """The error for a name that does not exist, with the nearest of those that do, or else what to do."""
-    spelled = {one.casefold(): one for one in known}
-    near = get_close_matches(name.casefold(), spelled, n=3, cutoff=0.6)
-    meant = " or ".join(spelled[one] for one in near)
+    meant = " or ".join(nearest(name, known))
     return UserError(
         f"no {what} {name!r}", f"did you mean {meant}?" if meant else otherwise, exit_code=Exit.USAGE
     )

@@ -100,13 +100,14 @@ def reasons(records: Iterable[Record]) -> dict[str, int]:
 
 
 def hours(records: Iterable[Record]) -> dict[str, float | None]:
-    """Median hours from the first line of an error to each point; None where none came so far."""
+    """Median hours from the first line of an error to each point, to less than a second; None where none came
+    so far."""
     found: dict[str, list[float]] = {name: [] for name in TIMES}
     for one in records:
         for name, at in _times(one).items():
             if at and one.incident.first_seen:
                 found[name].append(_hours(one.incident.first_seen, at))
-    return {name: round(median(values), 2) if values else None for name, values in found.items()}
+    return {name: round(median(values), 4) if values else None for name, values in found.items()}
 
 
 def _times(one: Record) -> dict[str, str]:

@@ -15,7 +15,7 @@ from functions.core.notify.counts import counted
 from functions.core.workflow.errors import IncidentNotFound
 from infra.errors import Exit, UserError
 from infra.names import ACCOUNT_POLICY, DEFAULT, Names
-from infra.nearest import unknown
+from infra.nearest import nearest, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,12 +101,15 @@ class Target(Deployment):
         """The names of all registered apps, those with a broken entry included."""
         return sorted(self.registry.entries())
 
-    def unknown_app(self, name: str, otherwise: str) -> UserError:
-        """The error for a name that no app has: with the one that it has now, or that was probably meant."""
+    def unknown_app(self, name: str, otherwise: str, same: str = "") -> UserError:
+        """The error for a name that no app has: with the one that it has now, or that was probably meant.
+
+        same: how what was asked is asked of the name of now, `{}`; without, that app is to be looked at.
+        """
         if now := self.registry.renamed().get(name):
             return UserError(
                 f"no app {name!r}: it was renamed to {now}",
-                f"name that one: selfheal apps show {now}{self.flag}",
+                same.format(now) if same else f"name that one: selfheal apps show {now}{self.flag}",
                 exit_code=Exit.USAGE,
             )
         return unknown("app", name, self.app_names(), otherwise)
@@ -124,9 +127,7 @@ class Target(Deployment):
         if not found:
             if other := self._by_another_name(prefix, ids):
                 return other
-            # Beginnings as long as what was typed, which name an incident as well as its whole id.
-            beginnings = {one[: len(prefix)] for one in ids}
-            raise unknown("incident", prefix, beginnings, f"list them with: selfheal incidents{self.flag}")
+            raise self._unknown_incident(prefix, ids)
         if len(found) > 1:
             names = ", ".join(sorted(found)[:5])
             raise UserError(
@@ -135,6 +136,17 @@ class Target(Deployment):
                 exit_code=Exit.USAGE,
             )
         return self.incidents.get(found[0])
+
+    def _unknown_incident(self, prefix: str, ids: Iterable[str]) -> UserError:
+        """The error for what no id begins with: with the ids whose beginnings, as long, are nearest to it."""
+        listed = f"list them with: selfheal incidents{self.flag}"
+        beginnings: dict[str, list[str]] = {}
+        for one in sorted(ids):
+            beginnings.setdefault(one[: len(prefix)], []).append(one)
+        near = nearest(prefix, beginnings)
+        meant = [one for beginning in near for one in beginnings[beginning]][:3]
+        then = f"did you mean {' or '.join(meant)}?" if meant else listed
+        return UserError(f"no incident {prefix!r}", then, exit_code=Exit.USAGE)
 
     def _by_another_name(self, prefix: str, ids: Iterable[str]) -> Incident | None:
         """What is meant by the name that its app has now. Raises UserError for what only others have."""

@@ -162,8 +162,7 @@ def rename(
 ) -> None:
     """Give an app another name. Its incidents move along and keep their ids; heals must not be under way."""
     target = connect(local)
-    if name not in target.registry.renamed():
-        managing.find(target, name)  # which says what there is
+    managing.to_rename(target, name, new_name)  # before anybody is asked about what cannot be
     if not (yes or as_json):
         confirm(f"Rename {name} to {new_name}, with all its incidents?")
     moved = managing.rename(target, name, new_name)

@@ -16,6 +16,7 @@ import typer
 
 from functions.core.approval.approvers import doubts, never, one_person
 from functions.core.apps.app import App
+from functions.core.apps.entries import noted
 from functions.core.forge.deploy_key import NoDeployKey, public_of
 from functions.core.forge.installation import Installation
 from functions.core.forge.signing import NoSigningKey, SigningKey
@@ -25,9 +26,8 @@ from functions.core.notify.webhooks import WebhookInvalid, parse
 from functions.core.workflow.errors import AppInvalid
 from functions.harness.interpreters import VERSIONS
 from infra.cli.connect import connect
-from infra.cli.console import err, hint, out, plain, print_document
+from infra.cli.console import confirm, err, hint, out, plain, print_document
 from infra.cli.options import AsJson, Local, complete_model
-from infra.cli.retry import AGAIN
 from infra.errors import UserError, why
 from infra.model_check import notes_on_models
 from infra.nearest import unknown
@@ -152,9 +152,11 @@ def configure(
     ready = [one.checked() for one in wanted]
     for app, _ in ready:
         check(target, app)
+    before = target.registry.entries()
     for app, given_secrets in ready:
         register(target, app, given_secrets)
-        _tell(target, app, as_json, tried=given_secrets.token is None)
+        changed = _changed(before.get(app.name), app)
+        _tell(target, app, as_json, changed, tried=given_secrets.token is None)
 
 
 @dataclass(frozen=True)
@@ -256,16 +258,16 @@ def _asked(target: Target) -> Wanted:
         out.print(plain(f"The key that signs commits, encrypted: {key}"))
     for group in () if target.subscribes_to_all else draft.entry["log_groups"]:
         out.print(plain(f"A subscription filter `{target.names.filter}` of {group}"))
-    typer.confirm("Write it?", default=True, abort=True)
+    confirm("Write it?", "name the app, and give its fields: selfheal configure --help", default=True)
     return Wanted(draft.name, draft.entry, secrets, draft.token or None)
 
 
-def _tell(target: Target, app: App, as_json: bool, tried: bool) -> None:
+def _tell(target: Target, app: App, as_json: bool, changed: frozenset[str], tried: bool) -> None:
     """tried: whether nothing was given that the forge may refuse."""
     if as_json:
         print_document("app/1", {"app": app.name, "entry": app.to_json(), "by_status": {}})
     else:
-        _offer(target, app)
+        _offer(target, app, changed)
         watched = ", ".join(app.log_groups) or "functions that are tagged"
         out.print(plain(f"{app.name}: watching {watched} for {app.slug}"))
         if not tried:
@@ -325,14 +327,50 @@ def _model_key(secrets: SecretFiles, app: App) -> str | None:
     return key
 
 
-def _offer(target: Target, app: App) -> None:
-    """A change may help what ended without a fix, though not what people rejected: say how that goes on."""
+_MODES = frozenset({"mode", "class_modes"})
+_HELD_BY = _MODES | {
+    *("heal_classes", "paused", "min_occurrences", "max_heals_at_once", "max_open_pull_requests"),
+    *("max_heals_per_day", "max_heals_per_hour", "storm_after", "daily_budget_usd", "monthly_budget_usd"),
+}
+_AFTER_A_PATCH = frozenset(
+    {
+        *("approvers", "approvals_needed", "reviewers", "time_zone", "quiet_hours", "slack_buttons"),
+        *("signed_commits", "commit_author", "prices", "log_groups", "log_tags", "first_name"),
+        *("deployed_within_hours", "gone_after_hours", "max_open_pull_requests", "storm_after"),
+    }
+)
+_HELPED_BY = {
+    Status.SUPPRESSED: _HELD_BY,
+    Status.DIAGNOSED: _MODES,
+    Status.PROPOSED: _MODES,
+    Status.ABSTAINED: frozenset(_TYPES) - _AFTER_A_PATCH,
+}
+"""How a heal ended without a fix → the fields that may lead another one further. What people rejected is not
+among them."""
+_LISTED = 5
+
+
+def _changed(before: App | AppInvalid | None, app: App) -> frozenset[str]:
+    """The fields in which an app's entry is another than before."""
+    if not isinstance(before, App):
+        return frozenset(_TYPES)
+    return frozenset(field for field in _TYPES if getattr(before, field) != getattr(app, field))
+
+
+def _offer(target: Target, app: App, changed: frozenset[str]) -> None:
+    """Say how that goes on which ended without a fix, where a field has changed that can matter to it."""
     every = list(target.incidents.every(app.name))
-    again = AGAIN - {Status.REJECTED, Status.FAILED}
-    over = [incident.status for incident in every if incident.status in again]
+    over = [
+        incident
+        for incident in every
+        if changed & _HELPED_BY.get(incident.status, frozenset()) and incident.error_class in app.heal_classes
+    ]
     if over:
-        which = "".join(f" --status {status}" for status in sorted(set(over)))
-        command = f"selfheal retry --app {app.name}{which}{target.flag}"
+        which = " ".join(incident.incident_id for incident in over)
+        if len(over) > _LISTED:
+            statuses = sorted({incident.status for incident in over})
+            which = f"--app {app.name}" + "".join(f" --status {status}" for status in statuses)
+        command = f"selfheal retry {which}{target.flag}"
         hint(f"{counted(len(over), 'incident')} ended without a fix. To start over: {command}", "dim")
     if failed := sum(incident.status is Status.FAILED for incident in every):
         command = f"selfheal redrive --failed --app {app.name}{target.flag}"
@@ -353,8 +391,17 @@ def _field(text: str) -> tuple[str, Any]:
 
 
 def _read_entry(target: Target, name: str) -> dict[str, Any]:
+    """An app's entry as it is, empty where it has none. Raises UserError for a former name."""
+    text = target.registry.text(name) or "{}"
+    if now := noted(text):
+        raise UserError(
+            f"{name} was renamed to {now}, and its incidents may still bear that name",
+            f"change that one: selfheal configure {now} --set FIELD=VALUE{target.flag}; the name is free"
+            f" again once the app is removed: selfheal apps remove {now}{target.flag}",
+            exit_code=2,
+        )
     try:
-        entry = json.loads(target.registry.text(name) or "{}")
+        entry = json.loads(text)
     except ValueError:
         return {}  # A broken entry is replaced by what is given now.
     return entry if isinstance(entry, dict) else {}

@@ -86,10 +86,12 @@ def hint(text: str, style: str = "") -> None:
     out.print(plain(command(text), style), soft_wrap=True)
 
 
-def confirm(question: str, otherwise: str = "to do it without being asked: --yes") -> None:
+def confirm(
+    question: str, otherwise: str = "to do it without being asked: --yes", default: bool = False
+) -> None:
     """Go on only if somebody says so. Raises UserError where nobody can be asked; Abort for a no."""
     try:
-        agreed = typer.confirm(question)
+        agreed = typer.confirm(question, default=default)
     except typer.Abort:
         raise UserError("nobody answered, and nothing was done", otherwise) from None
     if not agreed:

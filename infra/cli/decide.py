@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,7 @@ from infra.cli.follow import following
 from infra.cli.options import AsJson, IncidentId, Local
 from infra.cli.report import NOTHING_BETTER, gather, render
 from infra.deciding import decide
-from infra.errors import UserError
+from infra.errors import Exit, UserError
 from infra.nearest import unknown
 from infra.target import Target
 
@@ -52,6 +53,10 @@ def reject(
     """Reject the patch that waits; the heal ends."""
     if reason not in REJECT_REASONS:
         raise unknown("reason", reason, REJECT_REASONS, f"choose one of: {', '.join(REJECT_REASONS)}")
+    if reason == "other" and not comment.strip():
+        raise UserError(
+            "--reason other says nothing by itself", "say why: --comment TEXT", exit_code=Exit.USAGE
+        )
     _decide(incident_id, Verdict.REJECT, comment, reason, yes, wait, local, as_json)
 
 
@@ -101,7 +106,7 @@ def _decide(
         confirm(f"{verdict.capitalize()} patch {incident.patch_sha256[:12]}?")
     answer = decide(target, Order(incident.approval_id, incident.patch_sha256, verdict, comment, reason))
     follow = f"selfheal history {incident.incident_id}{target.flag} --follow"
-    _tell(answer, verdict, as_json and not wait, wait or as_json, follow)
+    _tell(answer, verdict, as_json and not wait, wait or as_json, follow, target.flag)
     if wait and answer.standing is Standing.ACCEPTED:
         _wait(target, incident, verdict, answer, as_json)
 
@@ -146,7 +151,7 @@ def identity(target: Target) -> str:
     return str(target.session.client("sts").get_caller_identity()["Arn"])
 
 
-def _tell(answer: Answer, verdict: Verdict, as_json: bool, brief: bool, follow: str) -> None:
+def _tell(answer: Answer, verdict: Verdict, as_json: bool, brief: bool, follow: str, flag: str) -> None:
     """Say what became of a decision; brief: without what to do next. Raises UserError for one in vain."""
     if as_json:
         _print(answer)
@@ -159,16 +164,31 @@ def _tell(answer: Answer, verdict: Verdict, as_json: bool, brief: bool, follow: 
     elif answer.standing is Standing.ACCEPTED:
         lines = [f"Recorded: {verdict} by {by}", *([] if brief else [command(f"Follow it with: {follow}")])]
     else:
-        raise UserError(_why_not(answer.standing, answer.approval), f"see: {follow}")
+        then = f"see: {follow}"
+        if answer.standing is Standing.NOT_ALLOWED and answer.approval:
+            then = _asked_anew(answer.approval, flag)
+        raise UserError(_why_not(answer.standing, answer.approval), then)
     if not as_json:
         out.print(plain(lines[0], "green"))
         for line in lines[1:]:
             out.print(plain(line))
 
 
+def _asked_anew(approval: Approval, flag: str) -> str:
+    """How a question comes before those whom the app's entry names now: this one stays with whom it was put
+    to, also where its heal is redriven."""
+    name, until = approval.incident_id, datetime.fromtimestamp(approval.expires_at, UTC)
+    change = f"selfheal revise {name} --comment 'what should change'{flag}"
+    return (
+        f"one of them decides, or has it asked anew: {change}; or, once it has lapsed at"
+        f" {until:%Y-%m-%dT%H:%M} UTC, another heal asks whom the entry names then:"
+        f" selfheal retry {name}{flag}"
+    )
+
+
 def _why_not(standing: Standing, approval: Approval | None) -> str:
     if standing is Standing.NOT_ALLOWED and approval:
-        return f"you are not among the approvers of {approval.app}: {', '.join(approval.approvers)}"
+        return f"this question went to {', '.join(approval.approvers)}, and you are none of them"
     if standing is Standing.ALREADY_DECIDED and approval:
         return f"already decided: {approval.decision} by {approval.deciders} at {approval.decided_at}"
     return {

@@ -12,7 +12,7 @@ from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.times import duration
 from functions.core.workflow.history import Visit
 from infra.cli.console import hint, out, plain, status_text
-from infra.cli.history import read_history
+from infra.cli.history import as_it_runs, read_history
 from infra.target import Target
 
 _POLL_SECONDS = 1.0
@@ -37,7 +37,7 @@ def following(
     shown: Shown = set()
     told: Status | None = None
     while True:
-        incident = target.incidents.get(incident.incident_id)
+        incident = as_it_runs(target, target.incidents.get(incident.incident_id))
         if not quiet:
             if incident.execution_arn:
                 _print_new(read_history(target, incident)[1], shown)

@@ -15,7 +15,7 @@ from functions.core.workflow.history import Visit
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
 from infra.cli.follow import following
-from infra.cli.history import read_history
+from infra.cli.history import as_it_runs, read_history
 from infra.cli.options import AsJson, IncidentId, Local
 from infra.cli.report import gather, render, what_next
 from infra.errors import Exit, UserError
@@ -43,7 +43,7 @@ def history(
     if follow and as_json:
         raise UserError("--follow and --json exclude each other", "leave one out", exit_code=Exit.USAGE)
     target = connect(local)
-    incident = target.incident(incident_id)
+    incident = as_it_runs(target, target.incident(incident_id))
     if follow:
         incident = following(target, incident, until=lambda now: not now.status.goes_on)
     execution, rows = read_history(target, incident)

@@ -100,11 +100,11 @@ def inbox(as_json: AsJson = False) -> None:
     for one in waiting:
         out.print(plain(f"Held until quiet hours end, at {one.until[:16]} UTC: {one.title}", "yellow"))
         hint(f"To decide now: selfheal show {one.incident_id}{target.flag}", "cyan")
-    for app in target.app_names():
+    for app in target.registry.apps():
         if together := unsent(target.table("incidents_table"), app)[1]:
-            said = f"{app}: {counted(together, 'message')} held back, to come as one"
+            said = f"{app.name}: {counted(together, 'message')} held back, to come as one"
             out.print(plain(f"{said}, at the next half hour or when quiet hours end.", "yellow"))
-            hint(f"To look now: selfheal incidents --app {app}{target.flag}", "cyan")
+            hint(f"To look now: selfheal incidents --app {app.name}{target.flag}", "cyan")
 
 
 def _complete_crash(incomplete: str) -> list[str]:

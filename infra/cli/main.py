@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.workflow.errors import SelfHealError
@@ -87,12 +88,12 @@ def main() -> None:
     except SelfHealError as error:
         _fail(str(error), "", Exit.NO)
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        _fail(
-            f"AWS refused {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}",
-            _cure(error),
-            Exit.BROKEN,
-        )
+        _refused(error)
+    except GetParameterError as error:
+        # What AWS said is in it as text alone.
+        if not isinstance(error.__context__, ClientError):
+            raise
+        _refused(error.__context__)
     except BotoCoreError as error:
         _fail(
             f"AWS cannot be reached: {error}",
@@ -101,6 +102,12 @@ def main() -> None:
         )
     except KeyboardInterrupt:
         _fail("interrupted", "", Exit.INTERRUPTED)
+
+
+def _refused(error: ClientError) -> None:
+    code = error.response["Error"]["Code"]
+    said = f"AWS refused {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}"
+    _fail(said, _cure(error), Exit.BROKEN)
 
 
 def _cure(error: ClientError) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from functions.core.approval.decisions import REJECT_REASONS
 from functions.core.apps.modes import OBSERVES, Mode
+from functions.core.aws.names import entry_of
 from functions.core.incidents.incident import Incident, Status
 from functions.core.notify.times import said_of
 from functions.core.workflow.tracking import next_look
@@ -25,9 +26,17 @@ class NextStep:
     command: str = ""
 
 
-def next_steps(incident: Incident, flag: str = "", now: datetime | None = None) -> tuple[NextStep, ...]:
+def next_steps(
+    incident: Incident,
+    flag: str = "",
+    now: datetime | None = None,
+    *,
+    approvers: Sequence[str] = (),
+    registered: bool = True,
+) -> tuple[NextStep, ...]:
     """What can be done about an incident now, the most useful first. flag: what a command needs to act on the
-    same target again (`Target.flag`)."""
+    same target again (`Target.flag`); approvers: who alone may decide what is asked, empty for whoever is
+    asked; registered: whether its app has an entry, without which no heal starts."""
     at = now or datetime.now(UTC)
     if incident.status is Status.MERGED and not incident.fix_runs_since and "--local" in flag:
         # Nobody else deploys there, and its revision is not to be claimed.
@@ -41,13 +50,20 @@ def next_steps(incident: Incident, flag: str = "", now: datetime | None = None) 
         steps = _lapsed(incident)
     else:
         steps = _STEPS[incident.status](incident)
+    if incident.status is Status.AWAITING_APPROVAL and approvers:
+        steps = (NextStep(f"to decide is for {' or '.join(approvers)} alone"), *steps)
+    if not registered and any(step.command.startswith("selfheal retry ") for step in steps):
+        register = f"selfheal configure {entry_of(incident.app)}"
+        again = NextStep("then start over", f"selfheal retry {incident.incident_id}")
+        steps = (NextStep("register its app, which was removed", register), again)
     return tuple(NextStep(step.why, step.command and step.command + flag) for step in steps)
 
 
 def _new(incident: Incident) -> tuple[NextStep, ...]:
     return (
         NextStep(
-            "its heal starts within seconds; watch it", f"selfheal history {incident.incident_id} --follow"
+            "its heal starts within seconds, or waits for its turn where as many run as may; watch it",
+            f"selfheal history {incident.incident_id} --follow",
         ),
         NextStep("if it does not start", "selfheal requeue"),
     )
@@ -84,7 +100,11 @@ def _merged(incident: Incident) -> tuple[NextStep, ...]:
         if datetime.fromisoformat(incident.last_seen) > ended:
             return (NextStep(f"nothing: it came back with its fix; by {_looked_by()} another heal starts"),)
         again = f"seen again after {ended:%H:%M} UTC, when what ran before has ended, another heal starts"
-        return (NextStep(f"nothing: it is resolved once it has stayed away long enough; {again}"),)
+        hours = f"selfheal configure {incident.app} --set gone_after_hours=24"
+        return (
+            NextStep(f"nothing: it is resolved once it has stayed away for its app's hours; {again}"),
+            NextStep("to say how many hours that is (24 where nobody said)", hours),
+        )
     return (
         NextStep(f"deploy the fix; until that is noticed, by {_looked_by()}, the error only counts"),
         NextStep(

@@ -59,7 +59,7 @@ class WizardQuestion:
     takes several words; when: whether it is asked at all."""
 
     field: str
-    asks: str
+    asks: str | Callable[[Draft], str]
     check: Callable[[Draft, Any], str]
     empty: Callable[[Draft], str] = lambda draft: ""
     default: Callable[[Draft], str] = lambda draft: ""
@@ -68,17 +68,28 @@ class WizardQuestion:
     offers: Callable[[Draft, str], Sequence[str]] | None = None
     when: Callable[[Draft], bool] = lambda draft: True
 
+    def words(self, draft: Draft) -> str:
+        return self.asks if isinstance(self.asks, str) else self.asks(draft)
+
 
 def _needed(draft: Draft) -> str:
     return "an answer is needed"
+
+
+def _asks_for_groups(draft: Draft) -> str:
+    if not draft.target.subscribes_to_all:
+        return "Log groups to watch"
+    return "Log groups to watch (empty: those of functions that a tag says the repository of)"
 
 
 def _no_groups(draft: Draft) -> str:
     """Only where all log groups are delivered anyway can functions' tags say what is theirs."""
     if draft.target.subscribes_to_all:
         return ""
+    if draft.target.local:
+        return "name one at least"
     needs = "all log groups to be delivered: selfheal deploy -c subscribe=account"
-    return f"name one at least; functions whose tags say what they are need {needs}"
+    return f"name one at least; functions whose tags say what they are need {needs}{draft.target.flag}"
 
 
 def _first(checks: Iterable[Check[Any]], seen: Any) -> str:
@@ -105,6 +116,8 @@ def _groups(draft: Draft, groups: Sequence[str]) -> str:
 
 
 def _names(draft: Draft, name: str) -> str:
+    if now := draft.target.registry.renamed().get(name):
+        return f"that is what {now} was called before, and its incidents may still be; take another name"
     if name in draft.target.registry.entries():
         change = f"selfheal configure {name} --set FIELD=VALUE{draft.target.flag}"
         return f"there is an app {name} already; take another name, or change that one: {change}"
@@ -268,7 +281,7 @@ def _offered_groups(draft: Draft, text: str) -> Sequence[str]:
 QUESTIONS = (
     WizardQuestion(
         "log_groups",
-        "Log groups to watch (empty: those of functions that a tag says the repository of)",
+        _asks_for_groups,
         _groups,
         empty=_no_groups,
         many=True,

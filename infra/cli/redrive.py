@@ -195,12 +195,14 @@ def _redriven(target: Target, candidate: Redrivable) -> tuple[Redrivable, bool]:
 
 def _tell(candidate: Redrivable, redriven: bool, dry_run: bool) -> None:
     name = candidate.incident.incident_id
+    failed = f" (failed with {candidate.error})" if candidate.error else ""
     if candidate.why_not:
-        out.print(plain(f"✘ {name}  cannot be redriven: {candidate.why_not}", "red"), soft_wrap=True)
+        out.print(plain(f"✘ {name}  cannot be redriven{failed}: {candidate.why_not}", "red"), soft_wrap=True)
     else:
         does = "resumes" if redriven else "would resume" if dry_run else "did not resume"
         out.print(
-            plain(f"✔ {name}  {does} at {candidate.state or 'its first state'}", "green"), soft_wrap=True
+            plain(f"✔ {name}  {does} at {candidate.state or 'its first state'}{failed}", "green"),
+            soft_wrap=True,
         )
 
 

@@ -69,6 +69,8 @@ class IncidentReport:
     answered_by: str = ""
     """What really answered, where the model's name does not say it."""
     costs_nothing: bool = False
+    registered: bool = True
+    """Whether its app has an entry."""
     seen: Evidence | None = None
     """What people decided by, where their approval holds for a later proof, which `evidence` is."""
 
@@ -86,13 +88,18 @@ class IncidentReport:
             "list_price_usd": listed,
         }
 
+    def next_steps(self) -> tuple[NextStep, ...]:
+        """What can be done now, by those who may."""
+        approvers = self.history[0].approvers if self.history else ()
+        return next_steps(self.incident, self.flag, approvers=approvers, registered=self.registered)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "incident": self.incident.to_json(),
             "source": self.source,
             "answer": self.answer,
             "link": self.link,
-            "next": [asdict(step) for step in next_steps(self.incident, self.flag)],
+            "next": [asdict(step) for step in self.next_steps()],
             "proposal": self.proposal,
             "patch": self.patch,
             "evidence": self.evidence.to_json() if self.evidence else None,
@@ -108,8 +115,8 @@ def gather(target: Target, incident: Incident) -> IncidentReport:
         incident.incident_id, incident.app, incident.execution_arn.rsplit(":", 1)[-1], incident.attempts
     )
     artifacts = target.artifacts
-    here: dict[str, Any] = {"flag": target.flag}
     app = target.registry.entries().get(incident.app)
+    here: dict[str, Any] = {"flag": target.flag, "registered": app is not None}
     if not (isinstance(app, App) and app.model_url):
         here |= {"answered_by": target.answered_by, "costs_nothing": target.costs_nothing}
     source = artifacts.find_json(heal.key(Artifact.SOURCE_TOLD)) if incident.execution_arn else None
@@ -182,15 +189,19 @@ def render(report: IncidentReport) -> RenderableType:
         parts += [Text(), Rule("Other attempts", align="left"), *map(_other, report.attempts)]
     if report.history:
         parts += [Text(), Rule("Decisions", align="left"), audit_log(report.history)]
-    parts += [Text(), Rule("Next", align="left"), what_next(incident, report.flag)]
+    parts += [Text(), Rule("Next", align="left"), what_next(incident, report.flag, found=report.next_steps())]
     return Group(*parts)
 
 
-def what_next(incident: Incident, flag: str, here: str = "") -> RenderableType:
+def what_next(
+    incident: Incident, flag: str, here: str = "", found: Sequence[NextStep] | None = None
+) -> RenderableType:
     """What the heal's end left to people, in its own words, and what else can be done: each command once.
 
-    here: the command that says so, which is not named as the next one."""
-    found = [step for step in next_steps(incident, flag) if not here or step.command != f"{here}{flag}"]
+    here: the command that says so, which is not named as the next one; found: what else can be done, where
+    more is known of that than the incident tells."""
+    known = next_steps(incident, flag) if found is None else found
+    found = [step for step in known if not here or step.command != f"{here}{flag}"]
     advice = incident.next_action
     bare = [step.command.removesuffix(flag) for step in found]
     if advice in ("", REVIEW_AND_MERGE, DEPLOY, *bare):

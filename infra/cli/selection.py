@@ -106,7 +106,8 @@ def read(target: Target, wanted: Filter) -> list[Incident]:
     if missing := set(wanted.apps) - {row.app for row in rows}:
         known = target.app_names()
         for app in sorted(missing - set(known)):
-            raise target.unknown_app(app, f"list them with: selfheal apps list{target.flag}")
+            listed = f"list them with: selfheal apps list{target.flag}"
+            raise target.unknown_app(app, listed, same="the same of that one: --app {}")
     return rows
 
 

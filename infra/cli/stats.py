@@ -13,11 +13,18 @@ from functions.core.notify.times import duration
 from infra.cli import options
 from infra.cli.connect import connect
 from infra.cli.console import out, plain, print_document
+from infra.cli.selection import filter_of, read
 from infra.stats import OUT_OF, Record, to_json
 from infra.target import Target
 
 _WIDE = 120
 """Columns from which a share has its percentage beside it."""
+_POINTS = {
+    "question": "the question",
+    "decision": "the decision",
+    "merge": "the merge",
+    "gone": "the error being gone",
+}
 
 
 def stats(
@@ -27,7 +34,7 @@ def stats(
 ) -> None:
     """Count what came of the heals: of each incident the latest one, of all apps or of some."""
     target = connect(local)
-    found = to_json([record(target, incident) for incident in target.incidents.every(*(app or ()))])
+    found = to_json([record(target, incident) for incident in read(target, filter_of(app))])
     if as_json:
         print_document("stats/1", found)
     else:
@@ -54,12 +61,12 @@ def rendered(found: dict[str, Any], width: int = _WIDE) -> RenderableType:
         if len(found[name]) > 1:
             parts += [Text(), _counts(name.removeprefix("by_"), found[name], wide)]
     hours = ((name, value) for name, value in found["median_hours"].items() if value is not None)
-    times = ", ".join(f"{name} {duration(3600 * value)}" for name, value in hours)
+    times = ", ".join(f"to {_POINTS[name]} {duration(3600 * value)}" for name, value in hours)
     per_fix = found["usd_per_merged_fix"]
     spent = f"spent ${found['usd']:.2f}" + ("" if per_fix is None else f", ${per_fix:.2f} per merged fix")
     abstained = ", ".join(f"{reason} {count}" for reason, count in found["abstained"].items())
     for name, value in (
-        ("median time from the first line to", times or "nothing came so far yet"),
+        ("median time from the first line:", times or "nobody was asked so far"),
         ("cost, at list prices or the app's own:", spent),
         ("no patch proposed, by reason:", abstained or "none"),
     ):

@@ -23,8 +23,8 @@ def status(local: Local = False, as_json: AsJson = False) -> None:
         target: dict[str, Any] | None = _deployed(connect(local))
         problem = ""
     except UserError as error:
-        if embedded is None or (local and not as_json and all(embedded["parts"].values())):
-            raise  # all runs, but for the stack: the error says what to do
+        if embedded is None or (local and not as_json and len(set(embedded["parts"].values())) < 2):
+            raise  # nothing runs, or all does but for the stack: the error says what to do
         target, problem = None, error.what
     if as_json:
         print_document("status/1", {"target": target, "problem": problem, "embedded": embedded})
@@ -32,7 +32,7 @@ def status(local: Local = False, as_json: AsJson = False) -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
-    for name, value in _rows(target, problem, embedded):
+    for name, value in _rows(local, target, problem, embedded):
         grid.add_row(name, plain(value))
     out.print(grid)
     for step in _next(local, target, embedded):
@@ -73,16 +73,19 @@ def _embedded() -> dict[str, Any] | None:
 
 
 def _rows(
-    target: dict[str, Any] | None, problem: str, embedded: dict[str, Any] | None
+    local: bool, target: dict[str, Any] | None, problem: str, embedded: dict[str, Any] | None
 ) -> list[tuple[str, str]]:
-    rows = [("AWS", f"not reached: {problem}"), ("asked for", _asked())] if target is None else []
+    rows: list[tuple[str, str]] = []
+    if target is None:
+        rows = [("the stack" if local else "AWS", f"not reached: {problem}")]
+        rows += [] if local else [("asked for", _asked())]
     if target:
         what = "the embedded run" if target["kind"] == "embedded" else f"account {target['account']}"
         incidents = ", ".join(f"{count} {name}" for name, count in target["by_status"].items())
         rows += [
             ("acts on", f"{what}, {target['region']}, stack {target['stack']}"),
             ("as", target["you"]),
-            ("healing", f"stopped: {target['stopped']}" if target["stopped"] else "on"),
+            ("healing", target["stopped"].removeprefix("healing was ") or "on"),
             ("apps", ", ".join(_app(name, target["paused"]) for name in target["apps"]) or "none"),
             ("incidents", incidents or "none"),
         ]
@@ -109,5 +112,7 @@ def _next(local: bool, target: dict[str, Any] | None, embedded: dict[str, Any] |
     runs = embedded is not None and all(embedded["parts"].values())
     steps = [] if embedded is None or runs else ["selfheal up"]
     if target:
-        return [*steps, "selfheal incidents --local" if local else "selfheal incidents"]
+        flag = " --local" if local else ""
+        begin = [f"selfheal start{flag}"] if target["stopped"] else []
+        return [*steps, *begin, f"selfheal incidents{flag}"]
     return [*steps, "selfheal status --local"] if runs else steps

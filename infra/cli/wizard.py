@@ -10,6 +10,7 @@ import typer
 
 from infra.cli.console import command, out, plain
 from infra.cli.questions import QUESTIONS, Draft, WizardQuestion
+from infra.errors import UserError
 from infra.target import Target
 
 _FILES = ("deploy_key_file", "signing_key_file", "slack_signing_secret_file")
@@ -52,12 +53,7 @@ def _answer(draft: Draft, question: WizardQuestion) -> bool:
     """Ask until the answer is one; whether it is, and not to go back."""
     while True:
         with _completing(draft, question):
-            said = typer.prompt(
-                question.asks,
-                default=question.default(draft),
-                hide_input=question.secret,
-                show_default=not question.secret and bool(question.default(draft)),
-            ).strip()
+            said = _said(draft, question)
         if said == _BACK:
             return False
         answer: Any = tuple(re.split(r"[\s,]+", said)) if question.many and said else said
@@ -75,6 +71,22 @@ def _answer(draft: Draft, question: WizardQuestion) -> bool:
         if said:
             kept[question.field] = list(answer) if question.many else answer
     return True
+
+
+def _said(draft: Draft, question: WizardQuestion) -> str:
+    """Raises UserError where nobody answers."""
+    default = question.default(draft)
+    try:
+        said = typer.prompt(
+            question.words(draft),
+            default=default,
+            hide_input=question.secret,
+            show_default=not question.secret and bool(default),
+        )
+    except typer.Abort:
+        give = "give its fields instead: selfheal configure NAME --log-group GROUP --repository URL"
+        raise UserError("nobody answered, and nothing was written", give + draft.target.flag) from None
+    return str(said).strip()
 
 
 class _completing:  # noqa: N801 - read as a verb: with _completing(...)

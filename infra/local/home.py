@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +24,7 @@ def own() -> Path:
 
 
 def where() -> Path:
-    """The folder of the embedded run to act on: its own, or where one was last left running."""
+    """The folder of the embedded run to act on: its own, or where this installation last left one running."""
     here = own()
     with suppress(OSError):
         last = Path(_remembered().read_text())
@@ -38,8 +40,9 @@ def remember(home: Path) -> None:
 
 
 def _remembered() -> Path:
+    """Each installation has its own: what one prints is pasted while another one's run is there, too."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "self-heal" / "embedded"
+    return Path(state) / "self-heal" / f"embedded-{hashlib.sha256(sys.prefix.encode()).hexdigest()[:12]}"
 
 
 @contextmanager

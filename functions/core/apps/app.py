@@ -246,7 +246,12 @@ class App:
 
     def incident_id(self, fingerprint: str) -> str:
         """The id of its incident with this fingerprint."""
-        return f"{self.first_name or self.name}-{fingerprint}"
+        return f"{self.kept_by}-{fingerprint}"
+
+    @property
+    def kept_by(self) -> str:
+        """The name that what is kept of it goes by, which a rename does not change."""
+        return self.first_name or self.name
 
     @property
     def host(self) -> str:
@@ -319,10 +324,14 @@ def _check_running(app: App) -> None:
         raise AppInvalid(f"app {app.name!r}: 'python' must be a version such as \"3.12\", or empty")
 
 
+_WORDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+"""What a value of an entry must be, by its field's annotation."""
+
+
 def _checked(app: str, key: str, annotation: str, value: Any) -> Any:
     if annotation.startswith("tuple"):
         if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
-            raise AppInvalid(f"app {app!r}: {key!r} must be a list of strings")
+            raise AppInvalid(f'app {app!r}: {key!r} must be a list of strings, such as ["…"]')
         return tuple(value)
     if annotation == "dict[str, tuple[float, float]]":
         return _checked_prices(app, key, value)
@@ -332,7 +341,7 @@ def _checked(app: str, key: str, annotation: str, value: Any) -> Any:
         return dict(value)
     expected = {"str": (str,), "int": (int,), "bool": (bool,)}.get(annotation, (int, float))
     if not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected):
-        raise AppInvalid(f"app {app!r}: {key!r} must be of type {annotation}")
+        raise AppInvalid(f"app {app!r}: {key!r} must be {_WORDS[annotation]}")
     return value
 
 

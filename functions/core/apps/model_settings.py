@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from functions.core.apps.app import App
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
+
+_GUARDRAIL = re.compile(r"[A-Za-z0-9-]{1,2048}(:([1-9]\d{0,7}|DRAFT))?", re.ASCII)
+"""https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_GuardrailConfiguration.html"""
 
 # A prompt's rules and tools alone take over 2,000 tokens.
 _LEAST_WINDOW = 4_096
@@ -35,6 +39,11 @@ def check_models(app: App) -> None:
         raise AppInvalid(f"app {app.name!r}: 'temperature' must be at most 1")
     if app.effort and app.effort not in EFFORTS:
         raise AppInvalid(f"app {app.name!r}: 'effort' must be one of {', '.join(EFFORTS)}")
+    if app.guardrail and not _GUARDRAIL.fullmatch(app.guardrail):
+        raise AppInvalid(
+            f"app {app.name!r}: 'guardrail' must be ID or ID:VERSION, a number or DRAFT, such as"
+            ' "ab12cd34ef56:1", or empty'
+        )
     if app.answer_tokens and app.answer_tokens < _LEAST_ANSWER:
         raise AppInvalid(f"app {app.name!r}: 'answer_tokens' must be at least {_LEAST_ANSWER}, or 0")
 

@@ -53,8 +53,8 @@ class Outbox:
         """
         if quiet(app, now):
             return 0
-        key = {"incident_id": f"held#{app.name}"}
-        lines, count = waiting(self._table, app.name)
+        key = {"incident_id": f"held#{app.kept_by}"}
+        lines, count = waiting(self._table, app)
         if not count:
             return 0
         removal = " DELETE #lines :lines" if lines else ""
@@ -72,7 +72,7 @@ class Outbox:
     def _told(self, app: App, now: float) -> int:
         window = int(now) // WINDOW_SECONDS
         answer = self._table.update_item(
-            Key={"incident_id": f"told#{app.name}#{window}"},
+            Key={"incident_id": f"told#{app.kept_by}#{window}"},
             UpdateExpression="ADD #told :one SET #ttl = :ttl",
             ExpressionAttributeNames={"#told": "told", "#ttl": "ttl"},
             ExpressionAttributeValues={":one": 1, ":ttl": int(time.time()) + _KEEP_SECONDS},
@@ -85,7 +85,7 @@ class Outbox:
         names = {"#more": "more", "#lines": "lines", "#ttl": "ttl"}
         values: dict[str, Any] = {":one": 1, ":line": {f"{line}\n{incident.incident_id}"}, ":most": _LISTED}
         values[":ttl"] = int(time.time()) + _KEEP_SECONDS
-        key = {"incident_id": f"held#{app.name}"}
+        key = {"incident_id": f"held#{app.kept_by}"}
         try:
             self._table.update_item(
                 Key=key,
@@ -105,10 +105,10 @@ class Outbox:
             )
 
 
-def waiting(table: Table, app: str) -> tuple[list[str], int]:
+def waiting(table: Table, app: App) -> tuple[list[str], int]:
     """What waits to be told together: the first of it, as `TITLE (CLASS)` and the id in a line each, and how
     much that is."""
-    key = {"incident_id": f"held#{app}"}
+    key = {"incident_id": f"held#{app.kept_by}"}
     item: dict[str, Any] = table.get_item(Key=key, ConsistentRead=True).get("Item") or {}
     return sorted(item.get("lines") or ()), int(str(item.get("more", 0)))
 

@@ -224,7 +224,6 @@ def test_a_rename_that_broke_off_is_finished_and_takes_along_what_came_meanwhile
     [
         *(("apps", what, "orders") for what in ("show", "pause", "resume", "remove")),
         ("apps", "rename", "orders", "other", "--yes"),
-        ("incidents", "--app", "orders"),
     ],
     ids=" ".join,
 )
@@ -235,6 +234,31 @@ def test_whoever_asks_for_a_former_name_is_told_the_one_of_now(
     selfheal("apps", "rename", "market", "shop", "--yes")
     ran = selfheal(*command)
     assert (ran.exit_code, "selfheal apps show shop" in ran.text) == (2, True), ran.text
+
+
+@pytest.mark.parametrize("command", ["incidents --app orders", "stats --app orders"])
+def test_what_is_asked_of_a_former_name_is_asked_of_the_one_of_now(
+    command: str, target: Target, selfheal: Selfheal
+) -> None:
+    selfheal("apps", "rename", "orders", "shop", "--yes")
+    ran = selfheal(*command.split())
+    assert (ran.exit_code, "the same of that one: --app shop" in ran.text) == (2, True), ran.text
+
+
+def test_a_former_name_is_configured_by_the_one_of_now(target: Target, selfheal: Selfheal) -> None:
+    selfheal("apps", "rename", "orders", "shop", "--yes")
+    ran = selfheal("configure", "orders", "--set", "mode=propose")
+    assert (ran.exit_code, "orders was renamed to shop" in ran.text) == (2, True), ran.text
+    for then in ("selfheal configure shop --set", "selfheal apps remove shop"):
+        assert then in ran.text
+
+
+@pytest.mark.parametrize("new", ["Shop!", "more"])
+def test_nobody_is_asked_about_a_rename_that_cannot_be(new: str, target: Target, selfheal: Selfheal) -> None:
+    registering(target, replace(APP, name="more", log_groups=("/aws/lambda/more",), approvers=()))
+    ran = selfheal("apps", "rename", "orders", new, stdin="y\n")
+    assert ran.exit_code in (1, 2)
+    assert "with all its incidents?" not in ran.text
 
 
 def test_an_incident_is_found_by_its_app_s_name_of_now_and_of_an_old_mail(

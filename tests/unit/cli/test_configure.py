@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from functions.core.apps.app import App
 from functions.core.forge.deploy_key import DeployKey
 from infra.cli import questions, wizard
-from infra.cli.configure import _offer
+from infra.cli.configure import _changed, _offer
 from infra.doctor.forge import ForgeSeen
 from infra.names import DEFAULT
 from infra.target import Target
@@ -218,7 +218,11 @@ def test_without_all_log_groups_a_family_is_told_what_it_needs(
     target: Target, forge: None, selfheal: Selfheal
 ) -> None:
     ran = selfheal("configure", stdin="\n/aws/lambda/billing\n")
-    assert "selfheal deploy -c subscribe=account" in ran.text
+    assert "name one at least" in ran.text
+    assert "a tag says" not in ran.text
+    assert ("selfheal deploy" in ran.text) is not target.local
+    assert (ran.exit_code, "nobody answered, and nothing was written" in ran.text) == (1, True)
+    assert "selfheal configure NAME --log-group" in ran.text
 
 
 def test_nothing_is_written_unless_it_is_confirmed(target: Target, forge: None, selfheal: Selfheal) -> None:
@@ -475,11 +479,26 @@ def test_an_entry_says_what_is_not_as_it_comes(target: Target, selfheal: Selfhea
 def test_a_change_offers_to_go_on_with_what_it_may_help_and_not_with_what_people_rejected(
     target: Target, put: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for number, status in enumerate(("ABSTAINED", "ABSTAINED", "REJECTED", "FAILED", "PR_OPEN")):
+    statuses = ("ABSTAINED", "ABSTAINED", "REJECTED", "FAILED", "PR_OPEN", "SUPPRESSED", "PROPOSED")
+    for number, status in enumerate(statuses):
         put(number, status=status)
-    _offer(target, App("orders", ("/aws/lambda/orders",), REPOSITORY))
-    said = capsys.readouterr()
-    assert [line.partition("selfheal ")[2] for line in (said.out + said.err).splitlines()] == [
-        "retry --app orders --status ABSTAINED --local",
-        "redrive --failed --app orders --local",
-    ]
+    put(8, status="SUPPRESSED", error_class="configuration")
+    app = App("orders", ("/aws/lambda/orders",), REPOSITORY)
+    changes: tuple[tuple[dict[str, Any], list[int]], ...] = (
+        ({"model": "another"}, [0, 1]),
+        ({"mode": "propose"}, [0, 1, 5, 6]),
+        ({"storm_after": 3}, [5]),
+        ({"quiet_hours": "22:00-07:00"}, []),
+    )
+    for change, again in changes:
+        _offer(target, app, _changed(app, replace(app, **change)))
+        said = capsys.readouterr()
+        named = [f"retry {' '.join(f'orders-v1-{n:05}' for n in again)} --local"] if again else []
+        assert [line.partition("selfheal ")[2] for line in (said.out + said.err).splitlines()] == [
+            *named,
+            "redrive --failed --app orders --local",
+        ], change
+    for number in range(9, 14):
+        put(number, status="ABSTAINED")
+    _offer(target, app, frozenset({"model"}))
+    assert "retry --app orders --status ABSTAINED --local" in capsys.readouterr().out

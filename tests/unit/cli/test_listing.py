@@ -191,7 +191,7 @@ def test_an_incident_is_found_by_its_first_characters_and_an_unknown_one_by_its_
     for prefix, said in (
         ("orders-v1-123", "means 2 incidents"),
         ("orders-v1-12354", f"mean {known}"),
-        ("ordres-v1-12", "mean orders-v1-12?"),
+        ("ordres-v1-12", f"mean {known} or orders-v1-12399?"),
         # As a message named it before its app was renamed.
         ("shop-v1-12345", f"selfheal show {known}"),
     ):

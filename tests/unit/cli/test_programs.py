@@ -14,10 +14,12 @@ from unittest.mock import Mock
 import fastjsonschema
 import pytest
 import typer
+from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError
 from rich.console import Console
 from typer.testing import CliRunner
 
+from functions.core.apps.registry import Registry
 from functions.core.incidents.incident import Incident, Status
 from infra.cli import listing, main, options
 from infra.cli.report import IncidentReport, render
@@ -79,7 +81,9 @@ def test_what_goes_wrong_ends_with_its_code_and_never_with_a_traceback(
         ("AccessDeniedException", "not authorized", "selfheal policy operator"),
     ],
 )
+@pytest.mark.parametrize("of_an_entry", [False, True])
 def test_what_aws_refuses_is_told_with_what_helps(
+    of_an_entry: bool,
     code: str,
     message: str,
     next_step: str,
@@ -87,7 +91,14 @@ def test_what_aws_refuses_is_told_with_what_helps(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     refused = ClientError({"Error": {"Code": code, "Message": message}}, "GetParametersByPath")
-    monkeypatch.setattr(main, "app", Mock(side_effect=refused))
+
+    def fails() -> None:
+        if not of_an_entry:
+            raise refused
+        provider = SSMProvider(boto3_client=Mock(get_parameter=Mock(side_effect=refused)))
+        Registry("/self-heal/apps", provider).text("orders")
+
+    monkeypatch.setattr(main, "app", fails)
     with pytest.raises(SystemExit) as ended:
         main.main()
     said = " ".join(capsys.readouterr().err.split())
@@ -181,6 +192,38 @@ def test_where_aws_is_not_reached_status_says_where_it_would_have_been(
     monkeypatch.setattr("infra.cli.status._embedded", lambda: embedded)
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert "not reached: no stack asked for profile default, region eu-west-1" in selfheal("status").text
+
+
+def test_while_healing_is_stopped_status_says_by_whom_once_and_how_it_goes_on(selfheal: Selfheal) -> None:
+    selfheal("stop", "--reason", "a bad model")
+    said = selfheal("status").text
+    assert "healing stopped by arn:" in said
+    assert said.count("stopped") == 1
+    assert "selfheal start" in said
+    selfheal("start")
+    assert "healing on" in (now := selfheal("status").text)
+    assert "selfheal start" not in now
+
+
+@pytest.mark.parametrize("part", [True, False])
+def test_of_an_embedded_run_that_is_not_there_status_says_what_the_others_say(
+    part: bool, selfheal: Selfheal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(local: bool) -> Any:
+        raise UserError("no embedded run here", "start one with: selfheal up", exit_code=Exit.BROKEN)
+
+    embedded = {
+        "home": "/h",
+        "forge": "",
+        "model": "",
+        "endpoint": "",
+        "parts": {"aws": False, "forge": part},
+    }
+    monkeypatch.setattr("infra.cli.status.connect", unreachable)
+    monkeypatch.setattr("infra.cli.status._embedded", lambda: embedded)
+    ran = selfheal("status", "--local")
+    assert (ran.exit_code, "selfheal up" in ran.text) == (Exit.DONE if part else Exit.BROKEN, True)
+    assert "profile" not in ran.text
 
 
 def test_completion_knows_incidents_apps_and_statuses_and_says_nothing_when_it_cannot_look(

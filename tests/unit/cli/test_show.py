@@ -16,6 +16,7 @@ from functions.core.incidents.incident import Frame, Incident, Status
 from functions.core.workflow.artifacts import Artifact
 from functions.core.workflow.heal import Heal
 from functions.core.workflow.tracking import DEPLOY, REVIEW_AND_MERGE
+from infra.cli.next_steps import next_steps
 from infra.cli.report import IncidentReport, diff, render, what_next
 from infra.target import Target
 from tests.unit.cli.conftest import Selfheal
@@ -171,3 +172,21 @@ def test_a_question_that_is_put_again_says_that_nothing_better_could_be_proven()
     assert isinstance(console.file, StringIO)
     assert "nothing better could be proven" in console.file.getvalue()
     assert "all repairs were turned down" in console.file.getvalue()
+
+
+def test_who_alone_may_decide_is_said_where_a_decision_is_offered() -> None:
+    asked = replace(INCIDENT, status=Status.AWAITING_APPROVAL)
+    steps = [step.why for step in next_steps(asked, approvers=("ana@example.com", "slack:U1"))]
+    assert steps[0] == "to decide is for ana@example.com or slack:U1 alone"
+    assert not any("alone" in step.why for step in next_steps(asked))
+
+
+def test_whose_app_was_removed_is_registered_before_it_starts_over(
+    put: Callable[..., str], register: Callable[..., None], selfheal: Selfheal, target: Target
+) -> None:
+    target.outputs.update(ArtifactsBucket="artifacts")
+    name = put(status="ABSTAINED")
+    removed = [step["command"] for step in selfheal("show", name, "--json").document["next"]]
+    assert removed == ["selfheal configure orders", f"selfheal retry {name}"]
+    register("orders")
+    assert selfheal("show", name, "--json").document["next"][0]["command"] == f"selfheal retry {name}"

@@ -14,7 +14,8 @@ from botocore.stub import Stubber
 from functions.core.incidents.incident import Incident, Status
 from functions.core.incidents.table import Incidents
 from functions.report_failure.failure import STOPPED_BEFORE
-from infra.cli.redrive import redrive_all
+from infra.cli.history import as_it_runs
+from infra.cli.redrive import Redrivable, redrive_all
 from infra.cli.retry import AGAIN
 from infra.names import DEFAULT
 from infra.target import Target
@@ -83,6 +84,23 @@ def test_a_heal_that_died_without_a_report_starts_over(
     assert (ran.exit_code, now.status, now.generation) == (0, Status.NEW, 2), ran.text
 
 
+def test_a_failed_heal_that_was_redriven_is_followed_as_one_that_goes_on(
+    execution: str, put: Callable[..., str], target: Target
+) -> None:
+    """Its steps write the incident's status only when they end: until then it still says that it failed."""
+    incident = target.incidents.get(put(status="FAILED", execution_arn=execution, reason="the forge is down"))
+    redriven = as_it_runs(target, incident)
+    boto3.client("stepfunctions").stop_execution(executionArn=execution)
+    assert (redriven.status, redriven.reason) == (Status.HEALING, "")
+    assert as_it_runs(target, incident) == incident
+
+
+def test_a_heal_that_waits_for_its_turn_is_said_to(put: Callable[..., str], selfheal: Selfheal) -> None:
+    ran = selfheal("history", put(status="NEW"))
+    assert ran.exit_code == 1
+    assert "waits for its turn" in ran.text
+
+
 def test_many_start_over_by_filter_once_it_is_confirmed_and_a_dry_run_changes_nothing(
     put: Callable[..., str], register: Callable[..., None], selfheal: Selfheal
 ) -> None:
@@ -126,6 +144,24 @@ def test_nothing_is_started_over_that_would_be_held_back_at_once(
         boto3.client("ssm").put_parameter(Name=DEFAULT.switch, Value="now", Type="String")
     ran = selfheal("retry", name)
     assert (ran.exit_code, said in ran.text) == (1, True), ran.text
+
+
+@pytest.mark.parametrize(
+    ("why_not", "said"),
+    [
+        ("", "would resume at FetchSource (failed with GitError)"),
+        ("too old", "cannot be redriven (failed with GitError): too old"),
+    ],
+)
+def test_a_dry_run_names_the_error_that_each_heal_failed_with(
+    why_not: str, said: str, put: Callable[..., str], selfheal: Selfheal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failed(_: Target, incident: Incident) -> Redrivable:
+        return Redrivable(incident, "FetchSource", "GitError", why_not)
+
+    put(status="FAILED")
+    monkeypatch.setattr("infra.cli.redrive.examine", failed)
+    assert said in selfheal("redrive", "--failed", "--dry-run").text
 
 
 def test_what_is_cleared_starts_another_generation_when_it_is_seen_again(

@@ -66,6 +66,9 @@ def test_abstentions_are_told_apart_by_reason() -> None:
 
 def test_times_are_medians_from_the_first_line() -> None:
     assert hours(RECORDS) == {"question": 1.0, "decision": 2.0, "merge": 4.0, "gone": 48.0}
+    soon = replace(ASKED, created_at="2026-11-20T10:00:09.400+00:00")
+    seconds = 3600 * (hours([Record(BASE, (soon,), 0.9)])["question"] or 0)
+    assert abs(seconds - 9.4) < 0.2, "nothing that took seconds took none"
     assert hours([]) == dict.fromkeys(("question", "decision", "merge", "gone"))
 
 
@@ -81,7 +84,10 @@ def test_groups_add_up_to_all() -> None:
     assert list(found["by_confidence"]) == ["50-70 %", "90-100 %", "not shown"]
 
 
-def test_the_command_says_of_how_many_each_share_is(put: Callable[..., str], selfheal: Selfheal) -> None:
+def test_the_command_says_of_how_many_each_share_is(
+    put: Callable[..., str], register: Callable[..., None], selfheal: Selfheal
+) -> None:
+    register("orders")
     put(1, status="ABSTAINED", attempts=1, reason="data: wrong")
     put(2, status="HEALING", attempts=1)
     shown = selfheal("stats")
@@ -89,4 +95,6 @@ def test_the_command_says_of_how_many_each_share_is(put: Callable[..., str], sel
     assert "0 (0% of" in shown.text
     assert "data 1" in shown.text
     assert selfheal("stats", "--json").document["counts"]["begun"] == 2
-    assert selfheal("stats", "--app", "nobody").exit_code == 0
+    assert "median time from the first line: nobody was asked so far" in shown.text
+    unknown = selfheal("stats", "--app", "ordes")
+    assert (unknown.exit_code, "did you mean orders?" in unknown.text) == (2, True)

@@ -49,7 +49,7 @@ def test_of_many_at_once_the_first_are_told_and_the_others_together(
 ) -> None:
     assert told(outbox, APP, range(300), NOON).count(True) == AT_ONCE
     assert len(inbox()) == AT_ONCE
-    assert waiting(incidents_table, "orders")[1] == 300 - AT_ONCE
+    assert waiting(incidents_table, APP)[1] == 300 - AT_ONCE
     assert outbox.digest(APP, NOON + 60) == 300 - AT_ONCE
     (digest,) = inbox()
     assert digest["Subject"] == "[orders] 295 more errors"
@@ -67,6 +67,14 @@ def test_within_quiet_hours_nothing_is_told_that_can_wait(outbox: Outbox, inbox:
     assert inbox() == []
     assert outbox.digest(NIGHT, datetime(2026, 11, 21, 6, 30, tzinfo=UTC).timestamp()) == 1
     assert [mail["Subject"] for mail in inbox()] == ["[orders] One more error"]
+
+
+def test_what_waits_is_told_after_a_rename_too(outbox: Outbox, inbox: Inbox) -> None:
+    night = datetime(2026, 11, 20, 23, tzinfo=UTC).timestamp()
+    told(outbox, NIGHT, range(2), night)
+    renamed = replace(NIGHT, name="shop", first_name="orders")
+    assert outbox.digest(renamed, datetime(2026, 11, 21, 6, 30, tzinfo=UTC).timestamp()) == 2
+    assert [mail["Subject"] for mail in inbox()] == ["[shop] 2 more errors"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from infra.local.home import forget, wipe
+from infra.local.home import forget, own, remember, where, wipe
 from infra.local.processes import MARK
 from infra.local.run import PARTS, EmbeddedRun
 from tests.unit.local.interrupted_up import TABLE
@@ -103,21 +103,39 @@ def test_what_is_forgotten_leaves_no_file_and_nothing_of_others_is_removed(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("SELFHEAL_HOME", raising=False)
-    home, remembered = tmp_path / "home", tmp_path / "state" / "self-heal" / "embedded"
+    home = tmp_path / "home"
     of_others = home / "cache" / "pip"
     made = ("aws/state", "forge/me/x.git/HEAD", "forge.log", "run.json", "cache/synth/a/b")
     for path in (of_others, *(home / name for name in made)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
-    remembered.parent.mkdir(parents=True)
-    remembered.write_text(str(home))
+    remember(home)
+    assert where() == home
 
     forget(home)
     assert [path for path in home.rglob("*") if path.is_file()] == [of_others]
-    assert not remembered.exists()
+    assert not [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
     of_others.unlink()
     forget(home)
     assert not home.exists()
+
+
+def test_each_installation_finds_its_own_run_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("SELFHEAL_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    for name in ("one", "other"):
+        monkeypatch.setattr(sys, "prefix", name)
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}")
+        remember(tmp_path / name)
+    for name in ("one", "other", "third"):
+        monkeypatch.setattr(sys, "prefix", name)
+        found[name] = where()
+    assert found == {"one": tmp_path / "one", "other": tmp_path / "other", "third": own()}
 
 
 @pytest.fixture(scope="module")

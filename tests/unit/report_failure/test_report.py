@@ -101,9 +101,6 @@ def bench(scene: Scene, inbox: Inbox, webhooks: Webhooks) -> Bench:
     return Bench(scene, Notifications(boto3.client("sns"), topic), webhooks)
 
 
-Inbox = Inbox
-
-
 def test_a_failure_names_the_step_the_cause_and_the_way_on(scene: Scene, bench: Bench, inbox: Inbox) -> None:
     bench.execution("FAILED")
     bench.history("CommitPatch", "AwaitApproval")

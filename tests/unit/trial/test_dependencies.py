@@ -42,12 +42,12 @@ def test_what_the_repository_asks_for_is_installed_once_and_kept(
     done, said = trial("first\n")
     assert names(done) == {"first.py"}
     assert said == [
-        f"dependencies: resolving 1 requirements for Python {PYTHON}",
-        "dependencies: installing 1 packages",
+        f"dependencies: resolving 1 requirement for Python {PYTHON}",
+        "dependencies: installing 1 package",
     ]
     again, said = trial("first\n", **OFFLINE)
     assert again == done
-    assert said == ["dependencies: 1 packages, kept from an earlier trial"]
+    assert said == ["dependencies: 1 package, kept from an earlier trial"]
 
 
 def test_what_is_missing_is_said(
@@ -78,7 +78,7 @@ def test_a_cache_that_was_changed_is_not_used(
     kept.write_bytes(b"other")
     again, said = trial("first\n")
     assert again == done
-    assert said[-1] == "dependencies: installing 1 packages"
+    assert said[-1] == "dependencies: installing 1 package"
 
 
 def test_a_repository_that_asks_for_nothing_costs_nothing(
