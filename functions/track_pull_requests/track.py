@@ -171,8 +171,8 @@ _ASKED = (
     " proposals for this service are told. Write a line that begins with `/self-heal because`."
 )
 _NOTED = (
-    "Noted: later proposals for this service are told why this was closed. The error will only be counted from"
-    " now on. Where this was closed by mistake, reopen it within 7 days."
+    "Noted: later proposals for this service are told why this was closed. The error will only be counted"
+    " from now on. Where this was closed by mistake, reopen it within 7 days."
 )
 _WAITED = timedelta(days=7)
 """How long after it was closed it is looked at."""

@@ -167,7 +167,10 @@ def test_a_regression_links_the_earlier_pull_request_and_offers_to_take_it_back(
 
 
 def test_it_says_where_it_is_and_how_to_see_all_of_it() -> None:
-    frames = (Frame("/var/task/pricing.py", 11, "total", "x / y", in_app=True), Frame("/lib/decimal.py", 3))
+    frames = (
+        Frame("/var/task/pricing.py", 11, "total", "x / y", in_app=True),
+        Frame("/lib/decimal.py", 3, "div"),
+    )
     body = render(
         replace(INCIDENT, place="src/pricing.py total", frames=frames), PROPOSAL, EVIDENCE, APPROVAL
     )
