@@ -134,7 +134,7 @@ def test_nothing_that_strangers_wrote_comes_alive_where_the_decision_is_followed
         for status in (Status.FAILED, Status.PR_OPEN):
             rows.incident(incident.incident_id, {**texts, "status": str(status)})
             page.goto(address)
-            assert page.title() == "You approved the patch", evil
+            assert page.title() == "The patch was approved", evil
             for found in page.eval_on_selector_all("a[href]", "found => found.map(a => a.href)"):
                 assert found.startswith("http"), evil
             assert browser.harmed == [], evil
