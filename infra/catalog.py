@@ -209,7 +209,7 @@ STEPS = (
         "create_pull_request",
         image=True,
         timeout=110,
-        settings=("switch_parameter", "incidents_table", *_ARTIFACTS, "registry_path"),
+        settings=("switch_parameter", "command_flag", "incidents_table", *_ARTIFACTS, "registry_path"),
         artifacts=ArtifactAccess(
             reads=(
                 f"{OWN}/*/{Artifact.PATCH}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functions.core.incidents.incident import Incident
+from functions.core.notify.commands import Commands
 from functions.core.notify.counts import counted
 from functions.core.untrusted import hidden
 from functions.core.untrusted.inert import inert_line
@@ -38,6 +39,7 @@ def render(
     asked: Sequence[Reviewer] = (),
     patch: str = "",
     since: Sequence[str] = (),
+    commands: Commands = Commands(),  # noqa: B008 - frozen
 ) -> str:
     """The pull request's description as Markdown, safe for text that strangers wrote.
 
@@ -48,7 +50,7 @@ def render(
         f"**{prose(incident.title)}**",
         *_place(incident),
         f"Seen {_seen(incident)} in {code(incident.log_group)}. All of it: "
-        f"{code(f'selfheal show {incident.incident_id}')}.",
+        f"{code(commands.pasted(f'selfheal show {incident.incident_id}'))}.",
         *_regression(incident),
         *_joined(incident, evidence),
         *_disguises(patch),

@@ -39,6 +39,7 @@ def run(state: HealState, deployment: Deployment) -> PullRequestState:
         asked,
         patch.decode(errors="replace"),
         since=evidence.joined_since(seen),
+        commands=deployment.commands,
     )
     pull = open_pull_request(
         forge,
