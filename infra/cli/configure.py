@@ -20,13 +20,13 @@ from functions.core.apps.entries import noted
 from functions.core.forge.deploy_key import NoDeployKey, public_of
 from functions.core.forge.installation import Installation
 from functions.core.forge.signing import NoSigningKey, SigningKey
-from functions.core.incidents.incident import ErrorClass, Status
-from functions.core.notify.counts import counted
+from functions.core.incidents.incident import ErrorClass
 from functions.core.notify.webhooks import WebhookInvalid, parse
 from functions.core.workflow.errors import AppInvalid
 from functions.harness.interpreters import VERSIONS
 from infra.cli.connect import connect
 from infra.cli.console import confirm, err, hint, out, plain, print_document
+from infra.cli.offers import changed_fields, offer
 from infra.cli.options import AsJson, Local, complete_model
 from infra.errors import UserError, why
 from infra.model_check import notes_on_models
@@ -155,7 +155,7 @@ def configure(
     before = target.registry.entries()
     for app, given_secrets in ready:
         register(target, app, given_secrets)
-        changed = _changed(before.get(app.name), app)
+        changed = changed_fields(before.get(app.name), app)
         _tell(target, app, as_json, changed, tried=given_secrets.token is None)
 
 
@@ -267,7 +267,7 @@ def _tell(target: Target, app: App, as_json: bool, changed: frozenset[str], trie
     if as_json:
         print_document("app/1", {"app": app.name, "entry": app.to_json(), "by_status": {}})
     else:
-        _offer(target, app, changed)
+        offer(target, app, changed)
         watched = ", ".join(app.log_groups) or "functions that are tagged"
         out.print(plain(f"{app.name}: watching {watched} for {app.slug}"))
         if not tried:
@@ -325,56 +325,6 @@ def _model_key(secrets: SecretFiles, app: App) -> str | None:
             exit_code=2,
         )
     return key
-
-
-_MODES = frozenset({"mode", "class_modes"})
-_HELD_BY = _MODES | {
-    *("heal_classes", "paused", "min_occurrences", "max_heals_at_once", "max_open_pull_requests"),
-    *("max_heals_per_day", "max_heals_per_hour", "storm_after", "daily_budget_usd", "monthly_budget_usd"),
-}
-_AFTER_A_PATCH = frozenset(
-    {
-        *("approvers", "approvals_needed", "reviewers", "time_zone", "quiet_hours", "slack_buttons"),
-        *("signed_commits", "commit_author", "prices", "log_groups", "log_tags", "first_name"),
-        *("deployed_within_hours", "gone_after_hours", "max_open_pull_requests", "storm_after"),
-    }
-)
-_HELPED_BY = {
-    Status.SUPPRESSED: _HELD_BY,
-    Status.DIAGNOSED: _MODES,
-    Status.PROPOSED: _MODES,
-    Status.ABSTAINED: frozenset(_TYPES) - _AFTER_A_PATCH,
-}
-"""How a heal ended without a fix → the fields that may lead another one further. What people rejected is not
-among them."""
-_LISTED = 5
-
-
-def _changed(before: App | AppInvalid | None, app: App) -> frozenset[str]:
-    """The fields in which an app's entry is another than before."""
-    if not isinstance(before, App):
-        return frozenset(_TYPES)
-    return frozenset(field for field in _TYPES if getattr(before, field) != getattr(app, field))
-
-
-def _offer(target: Target, app: App, changed: frozenset[str]) -> None:
-    """Say how that goes on which ended without a fix, where a field has changed that can matter to it."""
-    every = list(target.incidents.every(app.name))
-    over = [
-        incident
-        for incident in every
-        if changed & _HELPED_BY.get(incident.status, frozenset()) and incident.error_class in app.heal_classes
-    ]
-    if over:
-        which = " ".join(incident.incident_id for incident in over)
-        if len(over) > _LISTED:
-            statuses = sorted({incident.status for incident in over})
-            which = f"--app {app.name}" + "".join(f" --status {status}" for status in statuses)
-        command = f"selfheal retry {which}{target.flag}"
-        hint(f"{counted(len(over), 'incident')} ended without a fix. To start over: {command}", "dim")
-    if failed := sum(incident.status is Status.FAILED for incident in every):
-        command = f"selfheal redrive --failed --app {app.name}{target.flag}"
-        hint(f"{counted(failed, 'incident')} failed. To go on: {command}", "dim")
 
 
 def _field(text: str) -> tuple[str, Any]:

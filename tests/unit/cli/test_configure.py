@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from functions.core.apps.app import App
 from functions.core.forge.deploy_key import DeployKey
 from infra.cli import questions, wizard
-from infra.cli.configure import _changed, _offer
+from infra.cli.offers import changed_fields, offer
 from infra.doctor.forge import ForgeSeen
 from infra.names import DEFAULT
 from infra.target import Target
@@ -491,7 +491,7 @@ def test_a_change_offers_to_go_on_with_what_it_may_help_and_not_with_what_people
         ({"quiet_hours": "22:00-07:00"}, []),
     )
     for change, again in changes:
-        _offer(target, app, _changed(app, replace(app, **change)))
+        offer(target, app, changed_fields(app, replace(app, **change)))
         said = capsys.readouterr()
         named = [f"retry {' '.join(f'orders-v1-{n:05}' for n in again)} --local"] if again else []
         assert [line.partition("selfheal ")[2] for line in (said.out + said.err).splitlines()] == [
@@ -500,5 +500,5 @@ def test_a_change_offers_to_go_on_with_what_it_may_help_and_not_with_what_people
         ], change
     for number in range(9, 14):
         put(number, status="ABSTAINED")
-    _offer(target, app, frozenset({"model"}))
+    offer(target, app, frozenset({"model"}))
     assert "retry --app orders --status ABSTAINED --local" in capsys.readouterr().out
