@@ -26,8 +26,9 @@ def markdown(text: str) -> Markup:
     parser.block.ruler.before("paragraph", "fold", _fold, {"alt": ["paragraph"]})
     parser.add_render_rule("code_inline", _code)
     rendered = parser.render(spelled_out(text))
-    # What scrolls can be reached by keyboard; no other `<pre>` is in there, as HTML is off.
-    return Markup(rendered.replace("<pre>", '<pre tabindex="0">'))  # noqa: S704 # markdown-it escapes everything
+    # What scrolls can be reached by keyboard; none of these is in there otherwise, as HTML is off.
+    reached = re.sub(r"<(pre|table)>", r'<\1 tabindex="0">', rendered)
+    return Markup(reached)  # noqa: S704 # markdown-it escapes everything
 
 
 def _code(_: object, tokens: Sequence[Token], index: int, *__: object) -> str:
